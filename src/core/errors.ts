@@ -1,0 +1,144 @@
+import type { Query } from './query.js';
+
+/** Every error of this library has one of these codes; `docs/errors.md` explains each. They never change. */
+export type ErrorCode =
+  | 'APPEND_CONDITION_FAILED'
+  | 'EVENT_ID_CONFLICT'
+  | 'INVALID_INPUT'
+  | 'LEDGER_CORRUPT'
+  | 'LOCK_TIMEOUT'
+  | 'POSITION_AHEAD'
+  | 'STORAGE_FAILED'
+  | 'STORE_CLOSED'
+  | 'UNSUPPORTED_FORMAT';
+
+export type ErrorDetails = Readonly<Record<string, unknown>>;
+
+const brand = Symbol.for('opossum-store.error');
+
+/** Base of all errors that this library throws: branch on `code`, show `message`, log `details` and `cause`. */
+export abstract class OpossumError extends Error {
+  abstract readonly code: ErrorCode;
+  /** True when the same call can succeed later: after reading again, or after waiting. */
+  readonly retryable: boolean = false;
+  readonly details: ErrorDetails;
+
+  constructor(message: string, details: ErrorDetails = {}, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = new.target.name;
+    this.details = details;
+    Object.defineProperty(this, brand, { value: true });
+  }
+}
+
+/** Whether `error` comes from this library (from any installed copy of it), and has `code` if one is given. */
+export function isOpossumError(error: unknown, code?: ErrorCode): error is OpossumError {
+  return (
+    typeof error === 'object' &&
+    error !== null &&
+    (error as Record<symbol, unknown>)[brand] === true &&
+    (code === undefined || (error as OpossumError).code === code)
+  );
+}
+
+/** An event that the condition forbids exists: read again, decide again, append again. Nothing was appended. */
+export class AppendConditionFailedError extends OpossumError {
+  override readonly code = 'APPEND_CONDITION_FAILED';
+  override readonly retryable = true;
+  /** The first (lowest) conflicting position above the condition's `after`. */
+  readonly position: number;
+  /** Type of the event at `position`. */
+  readonly type: string;
+  /** Tags of the event at `position`. */
+  readonly tags: readonly string[];
+
+  constructor(conflict: { position: number; type: string; tags: readonly string[] }, condition: { failIfEventsMatch: Query; after?: number }) {
+    super(
+      `Append condition failed: event ${conflict.position} (${JSON.stringify(conflict.type)}) matches failIfEventsMatch ` +
+        `after position ${condition.after ?? 0}. Nothing was appended: read again, decide again, and append with the new head as "after".`,
+      { position: conflict.position, type: conflict.type, tags: conflict.tags, after: condition.after ?? 0 },
+    );
+    this.position = conflict.position;
+    this.type = conflict.type;
+    this.tags = conflict.tags;
+  }
+}
+
+/** Event ids of this batch are stored already with other content (`'content'`), or only some of them are (`'partial'`). */
+export class EventIdConflictError extends OpossumError {
+  override readonly code = 'EVENT_ID_CONFLICT';
+  readonly reason: 'content' | 'partial';
+
+  constructor(reason: 'content' | 'partial', id: string, position: number) {
+    super(
+      reason === 'content'
+        ? `Event id ${JSON.stringify(id)} is already stored at position ${position} with another type, tags or data. ` +
+            'Ids are idempotency keys: use a new id for a new event. Nothing was appended.'
+        : `Only a part of this batch is stored already (event id ${JSON.stringify(id)} at position ${position}), or its events do not lie ` +
+            'together in this order. A retry must repeat the original batch as it was. Nothing was appended.',
+      { reason, id, position },
+    );
+    this.reason = reason;
+  }
+}
+
+/** A value given by the caller breaks a rule; `path` names it, such as `events[0].data.total`. Nothing was done. */
+export class InvalidInputError extends OpossumError {
+  override readonly code = 'INVALID_INPUT';
+  readonly path: string;
+
+  constructor(path: string, problem: string, cause?: unknown) {
+    super(`${path} ${problem}`, { path }, cause);
+    this.path = path;
+  }
+}
+
+/** Another process held the lock for longer than `lockTimeout`; `details.owner` names it. Nothing was appended. */
+export class LockTimeoutError extends OpossumError {
+  override readonly code = 'LOCK_TIMEOUT';
+  override readonly retryable = true;
+}
+
+/** Committed data is damaged or missing: `details` gives file, offsets and positions. Run `opossum verify`. */
+export class LedgerCorruptError extends OpossumError {
+  override readonly code = 'LEDGER_CORRUPT';
+}
+
+/** The folder was written by a newer version of this library. */
+export class UnsupportedFormatError extends OpossumError {
+  override readonly code = 'UNSUPPORTED_FORMAT';
+}
+
+/** The operating system refused: full disk, no permission, I/O error. */
+export class StorageFailedError extends OpossumError {
+  override readonly code = 'STORAGE_FAILED';
+  /** `'not-committed'`: nothing of the call is stored, nor will be. `'unknown'`: it may be; retry with the same event ids. */
+  readonly outcome: 'not-committed' | 'unknown';
+
+  constructor(message: string, outcome: 'not-committed' | 'unknown', details: ErrorDetails = {}, cause?: unknown) {
+    super(message, { outcome, ...details }, cause);
+    this.outcome = outcome;
+  }
+}
+
+/** `after` lies beyond the last event: the position comes from another store, or this store lost data. */
+export class PositionAheadError extends OpossumError {
+  override readonly code = 'POSITION_AHEAD';
+
+  constructor(after: number, head: number) {
+    super(
+      `"after" is ${after}, but the last event of this store has position ${head}. The position was taken from another store or context, ` +
+        'or this store was restored from an older backup. Read again to get a valid position.',
+      { after, head },
+    );
+  }
+}
+
+/** The store was closed; open it again. */
+export class StoreClosedError extends OpossumError {
+  override readonly code = 'STORE_CLOSED';
+
+  constructor() {
+    super('This store is closed. Open it again with openStore().');
+  }
+}

@@ -1,0 +1,27 @@
+/** The port for time. */
+export interface Clock {
+  /** Wall clock, milliseconds since 1970; may jump. */
+  now(): number;
+  /** Milliseconds from an arbitrary start; never goes back. */
+  monotonic(): number;
+  /** Calls `callback` once after `delayMs`; keeps the process alive only when `keepAlive` is true. Returns how to cancel. */
+  timer(delayMs: number, callback: () => void, keepAlive: boolean): () => void;
+  /** Resolves after the event loop took what waits for it. */
+  turn(): Promise<void>;
+}
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  timer(delayMs, callback, keepAlive) {
+    const timer = setTimeout(callback, delayMs);
+    if (!keepAlive) timer.unref();
+    return () => clearTimeout(timer);
+  },
+  turn: () => new Promise((resolve) => setImmediate(resolve)),
+};
+
+/** Resolves after `delayMs`, on any clock. */
+export function sleep(clock: Clock, delayMs: number): Promise<void> {
+  return new Promise((resolve) => clock.timer(delayMs, resolve, true));
+}

@@ -1,0 +1,38 @@
+/*
+ * The port for the cross-process lock. It gives speed and fairness; safety comes from the chain rule: a lock that was
+ * lost or stolen makes its holder's late frames void, never anybody's commit.
+ */
+
+/** Who holds or held a lock, as written into `ledger.lock.owner`. */
+export type LockOwner = {
+  readonly host: string;
+  /** Changes with every boot of the host; empty where the system does not tell. */
+  readonly bootId: string;
+  readonly pid: number;
+  /** When the process started, in the system's own words: tells a reused pid from the process itself. Empty where unknown. */
+  readonly startedAt: string;
+  /** Random, one per hold. */
+  readonly token: string;
+};
+
+export interface ContextLock {
+  /**
+   * Waits for the lock, fairly, for at most `timeoutMs` milliseconds.
+   * @throws LockTimeoutError that names the owner; StorageFailedError when the folder cannot be written.
+   */
+  acquire(timeoutMs: number): Promise<LockHold>;
+}
+
+export interface LockHold {
+  /** True once the lock was noticed to be lost: another process may hold it. */
+  readonly lost: boolean;
+  /** True when the lock was taken over from an owner that died holding it: its event files may be unfinished. */
+  readonly takenOver: boolean;
+  /** Whether another process waits for the lock. Costs about a microsecond. */
+  othersWait(): boolean;
+  /** Gives the lock up. When others wait, the next `acquire` of this process lets one of them go first. Never throws. */
+  release(): Promise<void>;
+}
+
+/** Opens the lock of the context in `directory`. */
+export type OpenLock = (directory: string) => ContextLock;
