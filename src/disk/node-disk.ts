@@ -5,8 +5,8 @@
  */
 import fs from 'node:fs';
 import fsPromises from 'node:fs/promises';
-import path from 'node:path';
 import type { Disk, DiskFile, FileStat, OpenMode } from './disk.js';
+import { codeOf } from './error-code.js';
 
 const isWindows = process.platform === 'win32';
 
@@ -210,13 +210,16 @@ function toFileStat(stats: fs.Stats): FileStat {
   };
 }
 
-/** The operating system's name of an error, such as `ENOSPC`. */
-export function codeOf(error: unknown): string | undefined {
-  const code = typeof error === 'object' && error !== null ? (error as { code?: unknown }).code : undefined;
-  return typeof code === 'string' ? code : undefined;
-}
-
 /** What proper-lockfile calls: a plain object, since it cannot take the module itself. */
-export const lockFileSystem = { mkdir: fs.mkdir, mkdirSync: fs.mkdirSync, rmdir: fs.rmdir, rmdirSync: fs.rmdirSync, stat: fs.stat, statSync: fs.statSync, utimes: fs.utimes, utimesSync: fs.utimesSync, realpath: fs.realpath, realpathSync: fs.realpathSync };
-
-export const joinPath = path.join;
+export const lockFileSystem = {
+  mkdir: fs.mkdir,
+  mkdirSync: fs.mkdirSync,
+  rmdir: fs.rmdir,
+  rmdirSync: fs.rmdirSync,
+  stat: fs.stat,
+  statSync: fs.statSync,
+  utimes: fs.utimes,
+  utimesSync: fs.utimesSync,
+  realpath: fs.realpath,
+  realpathSync: fs.realpathSync,
+};

@@ -1,0 +1,42 @@
+/*
+ * Two marks, kept beside the ledger: how far it was durable when the store was last idle or closed, and how far event files
+ * are complete and durable. Both are only ever written after what they say is true; a missing or damaged checkpoint costs
+ * time and a chance to notice damage, never correctness.
+ */
+import path from 'node:path';
+import { crc32 } from 'node:zlib';
+import type { ChainPoint } from '../core/stored.js';
+import type { Disk } from '../disk/disk.js';
+
+export type Checkpoint = {
+  readonly ledgerId: string;
+  /** Last frame that was durable. */
+  readonly durable: ChainPoint | undefined;
+  /** Last frame up to which every event file is in place and durable. */
+  readonly eventFiles: ChainPoint | undefined;
+};
+
+/** Undefined when there is none, when it is damaged, or when it belongs to another ledger. */
+export async function readCheckpoint(directory: string, ledgerId: Buffer, disk: Disk): Promise<Checkpoint | undefined> {
+  const checkpoint = decode(await disk.readFile(path.join(directory, 'checkpoint')));
+  return checkpoint?.ledgerId === ledgerId.toString('hex') ? checkpoint : undefined;
+}
+
+/** Replaces the checkpoint in one step. */
+export async function writeCheckpoint(directory: string, checkpoint: Checkpoint, token: string, disk: Disk): Promise<void> {
+  const temporary = path.join(directory, `.checkpoint.${token}.tmp`);
+  await disk.removeFile(temporary);
+  await disk.createFile(temporary, encode(checkpoint));
+  await disk.rename(temporary, path.join(directory, 'checkpoint'));
+}
+
+function encode(checkpoint: Checkpoint): Buffer {
+  const text = JSON.stringify(checkpoint);
+  return Buffer.from(`${text}\n${crc32(text).toString(16).padStart(8, '0')}\n`);
+}
+
+function decode(bytes: Buffer | undefined): Checkpoint | undefined {
+  const [text = '', checksum] = (bytes?.toString('utf8') ?? '').split('\n');
+  if (checksum !== crc32(text).toString(16).padStart(8, '0')) return undefined;
+  return JSON.parse(text) as Checkpoint;
+}

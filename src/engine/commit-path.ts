@@ -1,0 +1,137 @@
+/*
+ * The queue in front of the ledger, one for all stores that this process has open on a folder. The drain takes what is
+ * queued as a group, under the cross-process lock, so that one sync serves many calls.
+ */
+import { Mutex } from 'async-mutex';
+import { isOpossumError, StorageFailedError } from '../core/errors.js';
+import type { Clock } from '../disk/clock.js';
+import type { AppendCall } from './call.js';
+import { commitGroup, toOpossumError, type GroupCommitPorts } from './group-commit.js';
+import type { LockKeeper } from './lock-keeper.js';
+
+export type CommitPathOptions = Omit<GroupCommitPorts, 'beforeSync'> & {
+  readonly clock: Clock;
+  readonly lock: LockKeeper;
+  /** Awaited before each group. */
+  readonly beforeGroup: () => Promise<void>;
+  /** Told once, when appends can no longer be trusted. */
+  readonly onPoisoned: (error: unknown) => Promise<void>;
+};
+
+const maxGroupBytes = 8 * 1024 * 1024;
+/** Appends count as going on for so long after the last. */
+const busyMs = 5;
+
+export class CommitPath {
+  readonly #options: CommitPathOptions;
+  readonly #ports: GroupCommitPorts;
+  readonly #mutex = new Mutex();
+  #queue: AppendCall[] = [];
+  #draining = false;
+  #lastUsedMs = -Infinity;
+  #poison: StorageFailedError | undefined;
+
+  constructor(options: CommitPathOptions) {
+    const { lock } = options;
+    this.#options = options;
+    this.#ports = { ...options, beforeSync: async () => (lock.shouldYield() ? lock.release() : undefined) };
+  }
+
+  /** Whether appends are going on, or were a moment ago. */
+  get isBusy(): boolean {
+    return this.#draining || this.#options.clock.monotonic() - this.#lastUsedMs < busyMs;
+  }
+
+  submit(call: AppendCall): void {
+    if (this.#poison) return call.reject(this.#poison);
+    this.#queue.push(call);
+    this.#start();
+  }
+
+  /** Takes back a call that is still queued. Returns whether it was. */
+  withdraw(call: AppendCall): boolean {
+    const index = this.#queue.indexOf(call);
+    if (index >= 0) this.#queue.splice(index, 1);
+    return index >= 0;
+  }
+
+  /** Releases the lock unless appends need it. */
+  async releaseIdleLock(): Promise<void> {
+    if (this.#draining) return;
+    await this.#mutex.runExclusive(() => (this.#queue.length === 0 ? this.#options.lock.release() : undefined));
+  }
+
+  /** Resolves when every call was answered and the lock is released. */
+  async close(): Promise<void> {
+    await this.#mutex.runExclusive(() => this.#options.lock.release());
+  }
+
+  #start(): void {
+    if (this.#draining) return;
+    this.#draining = true;
+    void this.#mutex.runExclusive(() => this.#drain());
+  }
+
+  async #drain(): Promise<void> {
+    try {
+      while (await this.#hasWork()) {
+        if (await this.#takeLock()) await this.#commit(this.#takeGroup());
+      }
+    } finally {
+      this.#lastUsedMs = this.#options.clock.monotonic();
+      this.#draining = false;
+      // A call may have come after the queue was found empty.
+      if (this.#queue.length > 0) this.#start();
+    }
+  }
+
+  /** Whether calls are queued; lets the lock go when somebody waits and there are none, or the slice is used up. */
+  async #hasWork(): Promise<boolean> {
+    const { lock, clock } = this.#options;
+    if (this.#queue.length === 0 && lock.othersWait()) {
+      // Whoever was just answered may append again at once.
+      await clock.turn();
+      if (this.#queue.length === 0) await lock.release();
+    }
+    if (lock.shouldYield()) await lock.release();
+    return this.#queue.length > 0;
+  }
+
+  /** Returns false when the lock cannot be had in time: the calls that can wait no longer are rejected then. */
+  async #takeLock(): Promise<boolean> {
+    const { lock, clock } = this.#options;
+    const deadlineMs = this.#queue.reduce((earliest, call) => Math.min(earliest, call.deadlineMs), Infinity);
+    try {
+      await lock.take(Math.max(0, deadlineMs - clock.monotonic()));
+      return this.#queue.length > 0;
+    } catch (error) {
+      const failed = isOpossumError(error, 'LOCK_TIMEOUT') ? this.#queue.filter((call) => call.deadlineMs <= deadlineMs) : this.#queue;
+      this.#queue = this.#queue.filter((call) => !failed.includes(call));
+      for (const call of failed) call.reject(toOpossumError(error));
+      return false;
+    }
+  }
+
+  #takeGroup(): AppendCall[] {
+    let bytes = 0;
+    const end = this.#queue.findIndex((call, i) => (bytes += call.draft.bytes.length) > maxGroupBytes && i > 0);
+    return this.#queue.splice(0, end < 0 ? this.#queue.length : end);
+  }
+
+  async #commit(group: AppendCall[]): Promise<void> {
+    try {
+      await this.#options.beforeGroup();
+      await commitGroup(group, this.#ports);
+    } catch (error) {
+      this.#poison = new StorageFailedError(
+        'This store takes no more appends, since an earlier one failed with unknown outcome. Nothing of this one is stored. Close the store and open it again.',
+        'not-committed',
+        {},
+        error,
+      );
+      for (const call of this.#queue.splice(0)) call.reject(this.#poison);
+      await this.#options.onPoisoned(error);
+    }
+    this.#options.lock.touch();
+  }
+}

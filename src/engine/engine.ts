@@ -1,0 +1,312 @@
+/*
+ * One open ledger of this process: puts ledger, lock, index and event files together, and looks after them while nothing
+ * else is to be done. All stores that this process opens on the same folder share one engine.
+ */
+import path from 'node:path';
+import { StorageFailedError } from '../core/errors.js';
+import type { ChainPoint, StoredBatch } from '../core/stored.js';
+import type { DiskFile, FileStat } from '../disk/disk.js';
+import { messageOf } from '../disk/error-code.js';
+import { EventFileWriter } from '../eventfiles/event-file-writer.js';
+import { EventIndex } from '../indexing/event-index.js';
+import { blockSize } from '../indexing/segment.js';
+import {
+  headerPoint,
+  openLedgerFile,
+  openLedgerFileReadOnly,
+  type EventFileFormat,
+  type LedgerHeader,
+  type LedgerPorts,
+} from '../ledger/header.js';
+import { Ledger } from '../ledger/ledger.js';
+import { chainPoint, indexedEvents, scanChain } from '../ledger/scan-chain.js';
+import { storedBatch } from '../ledger/stored-batch.js';
+import { markUnsynced, rewriteUnsynced } from '../ledger/unsynced.js';
+import type { LockHold, OpenLock } from '../locking/lock.js';
+import { readCheckpoint, writeCheckpoint } from './checkpoint.js';
+import { CommitPath } from './commit-path.js';
+import { Gate } from './gate.js';
+import { LedgerView } from './ledger-view.js';
+import { LockKeeper } from './lock-keeper.js';
+import { TailWatch } from './tail-watch.js';
+
+export type EnginePorts = LedgerPorts & {
+  readonly openLock: OpenLock;
+  /** Tells the user of something that needs attention and fails no call. */
+  readonly warn: (message: string) => void;
+};
+
+export type EngineOptions = {
+  /** The context's folder, which exists. */
+  readonly directory: string;
+  readonly eventFiles: EventFileFormat | undefined;
+  readonly readOnly: boolean;
+};
+
+/** Housekeeping begins when no append came for so long. */
+const idleMs = 1000;
+/** How long `close` makes event files durable; the rest is compared by the next writer. */
+const closeSyncMs = 200;
+/** Blocks of the index that may wait in memory before appends wait for them to be sealed. */
+const maxUnsealedBlocks = 64;
+
+export class Engine {
+  readonly directory: string;
+  readonly header: LedgerHeader;
+  readonly view: LedgerView;
+  readonly commits: CommitPath;
+  readonly tail: TailWatch;
+  /** Reads in progress. */
+  readonly reads = new Gate();
+  readonly #ports: EnginePorts;
+  readonly #file: DiskFile;
+  readonly #opened: FileStat;
+  readonly #eventFiles: EventFileWriter | undefined;
+  readonly #token: string;
+  readonly #readOnly: boolean;
+  #sealing: Promise<void> | undefined;
+  #savedCheckpoint = '';
+  #cancelIdle: (() => void) | undefined;
+  #healed = false;
+  #poisoned = false;
+  #closed = false;
+
+  static async open(options: EngineOptions, ports: EnginePorts): Promise<Engine> {
+    const { directory, readOnly } = options;
+    const { file, header } = await (readOnly
+      ? openLedgerFileReadOnly(directory, ports.disk)
+      : openLedgerFile(directory, options.eventFiles, ports));
+    try {
+      const index = await openIndex(options, file, header, ports);
+      const ledger = new Ledger(path.join(directory, 'ledger'), file, header, index.scanFrom, ports.clock);
+      const view = new LedgerView(ledger, index, ports.clock, readOnly);
+      await view.catchUp();
+      const checkpoint = await readCheckpoint(directory, header.ledgerId, ports.disk);
+      if (checkpoint?.durable) ledger.assumeDurable(checkpoint.durable);
+      return new Engine(options, ports, view, file, await file.stat(), checkpoint?.eventFiles);
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  }
+
+  private constructor(
+    options: EngineOptions,
+    ports: EnginePorts,
+    view: LedgerView,
+    file: DiskFile,
+    opened: FileStat,
+    complete: ChainPoint | undefined,
+  ) {
+    this.directory = options.directory;
+    this.header = view.ledger.header;
+    this.view = view;
+    this.#ports = ports;
+    this.#file = file;
+    this.#opened = opened;
+    this.#readOnly = options.readOnly;
+    this.#token = ports.random.uuid().slice(0, 8);
+    this.tail = new TailWatch(view.ledger.path, ports.disk, ports.clock);
+    this.#eventFiles = options.readOnly ? undefined : this.#createEventFileWriter(complete);
+    const lock = new LockKeeper({
+      lock: ports.openLock(options.directory),
+      clock: ports.clock,
+      onTaken: (hold) => this.#onLockTaken(hold),
+      onIdle: () => void this.commits.releaseIdleLock(),
+    });
+    this.commits = new CommitPath({
+      view,
+      lock,
+      clock: ports.clock,
+      beforeGroup: () => this.#keepIndexUp(),
+      checkLedgerInPlace: () => this.#checkLedgerInPlace(),
+      onCommitted: (after, last) => this.#onCommitted(after, last),
+      onPoisoned: (error) => this.#onPoisoned(error),
+    });
+  }
+
+  /** True when appends failed with unknown outcome: this engine only reads from then on. */
+  get isPoisoned(): boolean {
+    return this.#poisoned;
+  }
+
+  /** Event files of commits that are still to be written, or that are not known to be in place. */
+  get eventFilesPending(): boolean {
+    return this.#eventFiles !== undefined && !this.#eventFiles.idle;
+  }
+
+  /** Answers what is queued, writes what is owed, and lets everything go. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#cancelIdle?.();
+    this.tail.close();
+    await this.commits.close();
+    await this.#sealing;
+    await this.#writeEventFiles();
+    await this.reads.empty();
+    this.view.index.close();
+    await this.#file.close();
+  }
+
+  async #writeEventFiles(): Promise<void> {
+    const writer = this.#eventFiles;
+    if (this.#readOnly) return;
+    try {
+      await writer?.flush();
+      await writer?.syncFiles(this.#ports.clock.monotonic() + closeSyncMs, false);
+    } catch (error) {
+      this.#ports.warn(
+        `Some event files in ${this.directory} could not be written (${messageOf(error)}). The events are safe in the ledger; ` +
+          'the next process that appends writes the files.',
+      );
+    }
+    writer?.stop();
+    await this.#saveCheckpoint();
+  }
+
+  async #onLockTaken(hold: LockHold): Promise<void> {
+    await rewriteUnsynced(this.directory, this.#ports.disk);
+    if (this.#healed && !hold.takenOver) return;
+    this.#healed = true;
+    await this.view.exclusively(() => this.view.catchUp());
+    this.#eventFiles?.heal(this.view.ledger.durable);
+  }
+
+  #onCommitted(after: ChainPoint, last: number): void {
+    this.#eventFiles?.add(after, last);
+    this.#seal();
+    this.tail.wake();
+    this.#watchIdle();
+  }
+
+  async #checkLedgerInPlace(): Promise<void> {
+    const found = await this.#ports.disk.stat(this.view.ledger.path);
+    if (found?.ino === this.#opened.ino && found.dev === this.#opened.dev) return;
+    throw new StorageFailedError(
+      `The file ${this.view.ledger.path} was ${found ? 'replaced' : 'removed'} while the store was open. What was appended last is not in ` +
+        'its place. Close the store, find out what moved the folder, and open it again.',
+      'unknown',
+      { file: this.view.ledger.path },
+    );
+  }
+
+  async #onPoisoned(error: unknown): Promise<void> {
+    this.#poisoned = true;
+    if (!this.view.ledger.failure) return;
+    try {
+      await markUnsynced(this.directory, this.view.ledger.durablePoint?.offset ?? this.header.offset, this.#ports.disk);
+    } catch (second) {
+      this.#ports.warn(`Syncing ${this.view.ledger.path} failed (${messageOf(error)}), and so did leaving a mark for the next process (${messageOf(second)}).`);
+    }
+  }
+
+  #seal(): void {
+    const { index, ledger } = this.view;
+    if (index.unsealed === 0 || this.#sealing) return;
+    this.#sealing = index
+      .seal(ledger.durable)
+      .then(() => ledger.forgetBelow(index.scanFrom?.position ?? 0))
+      .finally(() => {
+        this.#sealing = undefined;
+      });
+  }
+
+  /** Makes a flood of appends wait for the index, so that memory stays bounded. */
+  async #keepIndexUp(): Promise<void> {
+    if (this.view.index.unsealed > maxUnsealedBlocks) await this.#sealing;
+  }
+
+  #watchIdle(): void {
+    if (this.#cancelIdle || this.#closed) return;
+    const { clock } = this.#ports;
+    this.#cancelIdle = clock.timer(
+      idleMs,
+      () => {
+        this.#cancelIdle = undefined;
+        if (this.#closed) return;
+        if (this.commits.isBusy || this.eventFilesPending) return this.#watchIdle();
+        void this.#tidyUp();
+      },
+      false,
+    );
+  }
+
+  async #tidyUp(): Promise<void> {
+    try {
+      await this.#eventFiles?.syncFiles(Infinity, true);
+      await this.#saveCheckpoint();
+    } catch {
+      // Nothing depends on it, and the next idle moment tries again.
+    }
+    if (this.commits.isBusy) this.#watchIdle();
+  }
+
+  async #saveCheckpoint(): Promise<void> {
+    if (this.#poisoned) return;
+    const checkpoint = {
+      ledgerId: this.header.ledgerId.toString('hex'),
+      durable: this.view.ledger.durablePoint,
+      eventFiles: this.#eventFiles?.complete,
+    };
+    const text = JSON.stringify(checkpoint);
+    if (text === this.#savedCheckpoint || checkpoint.durable?.position === 0) return;
+    try {
+      await writeCheckpoint(this.directory, checkpoint, this.#token, this.#ports.disk);
+      this.#savedCheckpoint = text;
+    } catch {
+      // A checkpoint that lags behind costs only time.
+    }
+  }
+
+  #createEventFileWriter(complete: ChainPoint | undefined): EventFileWriter | undefined {
+    const { disk, clock, warn } = this.#ports;
+    const format = this.header.eventFiles;
+    if (format === 'none') return undefined;
+    return new EventFileWriter({
+      disk,
+      clock,
+      format,
+      complete,
+      directory: path.join(this.directory, 'events'),
+      token: this.#token,
+      readBatches: (after, last) => readBatches(this.#file, this.view, after, last),
+      isBusy: () => this.commits.isBusy,
+      onProblem: (error) =>
+        warn(`Event files in ${this.directory} cannot be written (${messageOf(error)}); the events are safe in the ledger, and the store goes on trying.`),
+    });
+  }
+}
+
+/** The batches behind `after` up to position `last`, which are all in the file and count. */
+async function* readBatches(file: DiskFile, view: LedgerView, after: ChainPoint | undefined, last: number): AsyncGenerator<StoredBatch> {
+  const start = after ?? headerPoint(view.ledger.header);
+  if (start.position >= last) return;
+  for await (const frame of scanChain(file, view.ledger.header, start, view.ledger.end)) {
+    const { position } = chainPoint(frame);
+    if (position > start.position) yield storedBatch(frame);
+    if (position >= last) return;
+  }
+}
+
+function openIndex(options: EngineOptions, file: DiskFile, header: LedgerHeader, { disk, random, clock }: EnginePorts): Promise<EventIndex> {
+  return EventIndex.open({
+    disk,
+    random,
+    directory: path.join(options.directory, 'index'),
+    ledgerId: header.ledgerId,
+    readOnly: options.readOnly,
+    yieldTurn: () => clock.turn(),
+    scanBlock: async (first, from) => {
+      const last = first + blockSize - 1;
+      const frames = [];
+      const { size } = await file.stat();
+      for await (const frame of scanChain(file, header, from ?? headerPoint(header), size)) {
+        const point = chainPoint(frame);
+        frames.push({ point, events: indexedEvents(frame) });
+        if (point.position >= last) break;
+      }
+      return frames;
+    },
+  });
+}

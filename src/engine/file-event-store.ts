@@ -1,0 +1,114 @@
+import { checkAppendOptions, checkCondition, checkQuery, checkReadOptions, checkSubscribeOptions, prepareEvents } from '../core/check-input.js';
+import type { AppendCondition } from '../core/condition.js';
+import { InvalidInputError, StoreClosedError } from '../core/errors.js';
+import type { AppendOptions, AppendResult, EventStore, EventStream, ReadOptions, SubscribeOptions } from '../core/event-store.js';
+import { makeEventStream } from '../core/event-stream.js';
+import type { NewEvent } from '../core/event.js';
+import type { Query } from '../core/query.js';
+import type { Clock } from '../disk/clock.js';
+import type { Random } from '../disk/random.js';
+import { draftFrame } from '../ledger/frame.js';
+import type { AppendCall } from './call.js';
+import type { Engine } from './engine.js';
+import { Gate } from './gate.js';
+import type { Durability } from './ledger-view.js';
+import { readSource, subscribeSource, type Reader } from './read-source.js';
+
+export type FileEventStoreOptions = {
+  readonly engine: Engine;
+  readonly durability: Durability;
+  readonly lockTimeoutMs: number;
+  readonly readOnly: boolean;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Gives the engine back; others may go on using it. */
+  readonly release: () => Promise<void>;
+};
+
+/** The store in a folder, as one caller of `openStore` sees it. */
+export class FileEventStore implements EventStore {
+  readonly #options: FileEventStoreOptions;
+  readonly #engine: Engine;
+  readonly #reader: Reader;
+  readonly #closing = new AbortController();
+  readonly #appends = new Gate();
+  readonly #defaults: { newId(): string; now(): number };
+  #closed: Promise<void> | undefined;
+
+  constructor(options: FileEventStoreOptions) {
+    this.#options = options;
+    this.#engine = options.engine;
+    this.#reader = { engine: options.engine, durability: options.durability, closed: this.#closing.signal };
+    this.#defaults = { newId: () => options.random.uuid(), now: () => options.clock.now() };
+  }
+
+  async append(events: NewEvent | readonly NewEvent[], condition?: AppendCondition, options?: AppendOptions): Promise<AppendResult> {
+    if (this.#closed) throw new StoreClosedError();
+    if (this.#options.readOnly) throw new InvalidInputError('options.readOnly', 'is true for this store, so it cannot append. Open it without readOnly.');
+    const { signal } = checkAppendOptions(options);
+    const prepared = prepareEvents(events, this.#defaults);
+    const checked = condition === undefined ? undefined : checkCondition(condition);
+    signal?.throwIfAborted();
+    const draft = draftFrame(prepared, checked);
+    return this.#appends.run(
+      () =>
+        new Promise<AppendResult>((resolve, reject) => {
+          const call: AppendCall = {
+            events: prepared,
+            condition: checked,
+            draft,
+            durability: this.#options.durability,
+            deadlineMs: this.#options.clock.monotonic() + this.#options.lockTimeoutMs,
+            resolve,
+            reject,
+          };
+          if (signal) this.#abortWith(signal, call);
+          this.#engine.commits.submit(call);
+        }),
+    );
+  }
+
+  read(query: Query = 'all', options?: ReadOptions): EventStream {
+    return makeEventStream(readSource(this.#reader, checkQuery(query), checkReadOptions(options)));
+  }
+
+  subscribe(query: Query = 'all', options?: SubscribeOptions): EventStream {
+    return makeEventStream(subscribeSource(this.#reader, checkQuery(query), checkSubscribeOptions(options)));
+  }
+
+  async head(): Promise<number> {
+    if (this.#closed) throw new StoreClosedError();
+    return this.#engine.reads.run(() => this.#engine.view.refresh(this.#options.durability));
+  }
+
+  close(): Promise<void> {
+    return (this.#closed ??= this.#close());
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    this.#closing.abort();
+    await this.#appends.empty();
+    await this.#options.release();
+  }
+
+  /** Lets `signal` take the call back for as long as it is queued; later an abort changes nothing. */
+  #abortWith(signal: AbortSignal, call: AppendCall): void {
+    const abort = (): void => {
+      if (this.#engine.commits.withdraw(call)) reject(signal.reason);
+    };
+    const { resolve, reject } = call;
+    call.resolve = (result) => {
+      signal.removeEventListener('abort', abort);
+      resolve(result);
+    };
+    call.reject = (reason) => {
+      signal.removeEventListener('abort', abort);
+      reject(reason);
+    };
+    signal.addEventListener('abort', abort, { once: true });
+  }
+}

@@ -1,0 +1,195 @@
+/*
+ * Brings one group of calls into the ledger: decides each against all before it, writes the accepted ones in one piece,
+ * settles by the chain rule what became of them, syncs once, and answers. Nobody hears of an outcome, accepted, duplicate
+ * or rejected, before everything that it rests on is durable.
+ */
+import { AppendConditionFailedError, isOpossumError, StorageFailedError, type OpossumError } from '../core/errors.js';
+import type { PreparedEvent } from '../core/event.js';
+import type { ChainPoint, IndexedEvent } from '../core/stored.js';
+import { messageOf } from '../disk/error-code.js';
+import type { AppendCall } from './call.js';
+import { decide, type Decision } from './decide.js';
+import type { LedgerView } from './ledger-view.js';
+
+export type GroupCommitPorts = {
+  readonly view: LedgerView;
+  /** Called when the group is written and not yet synced: the lock may go now. */
+  readonly beforeSync: () => Promise<void>;
+  /** Throws StorageFailedError when the ledger's path no longer leads to the open file. */
+  readonly checkLedgerInPlace: () => Promise<void>;
+  /** Told of each batch that was committed: the one behind `after` that ends at position `last`. */
+  readonly onCommitted: (after: ChainPoint, last: number) => void;
+};
+
+/** A call that was decided; an accepted one with the frame that was planned for it, and the frame before that. */
+type Outcome = { readonly call: AppendCall; readonly decision: Decision; readonly frame?: { readonly point: ChainPoint; readonly after: ChainPoint } };
+
+/** A group is decided afresh when another process's bytes got in between, so every round means that somebody got on. */
+const maxRounds = 1000;
+
+/** Answers every call of the group. @throws StorageFailedError, after answering, when the ledger can no longer be trusted. */
+export async function commitGroup(group: readonly AppendCall[], ports: GroupCommitPorts): Promise<void> {
+  const settled: Outcome[] = [];
+  try {
+    let open = group;
+    for (let round = 0; open.length > 0; round++) {
+      if (round === maxRounds) throw new Error(`other processes got in between ${maxRounds} times`);
+      open = await ports.view.exclusively(() => decideAndWrite(open, settled, ports.view));
+    }
+  } catch (error) {
+    const done = new Set(settled.map(({ call }) => call));
+    for (const call of group) if (!done.has(call)) call.reject(toOpossumError(error));
+  }
+  if (settled.length > 0) await syncAndAnswer(settled, ports);
+}
+
+/** Moves calls whose outcome is certain into `settled`; returns those that must be decided afresh. */
+async function decideAndWrite(open: readonly AppendCall[], settled: Outcome[], view: LedgerView): Promise<AppendCall[]> {
+  await view.catchUp();
+  const before = view.ledger.written;
+  const outcomes = await decideAll(open, view);
+  if (!outcomes.some(({ frame }) => frame)) {
+    settled.push(...outcomes);
+    return [];
+  }
+  let failure: unknown;
+  try {
+    if (await view.ledger.write()) {
+      settled.push(...outcomes);
+      return [];
+    }
+  } catch (error) {
+    failure = error;
+  }
+  // All or a part of the group may lie in the ledger, not where it was planned or torn: the chain rule tells what counts.
+  view.index.truncate(before);
+  const landed = await findLanded(view);
+  const again: AppendCall[] = [];
+  for (const outcome of outcomes) {
+    if (outcome.frame && landed.has(keyOf(outcome.frame.point))) settled.push(outcome);
+    else if (outcome.frame && failure !== undefined) outcome.call.reject(toOpossumError(failure));
+    else again.push(outcome.call);
+  }
+  return again;
+}
+
+async function findLanded(view: LedgerView): Promise<ReadonlySet<string>> {
+  try {
+    return new Set((await view.catchUp()).map(({ point }) => keyOf(point)));
+  } catch (error) {
+    throw outcomeUnknown(error);
+  }
+}
+
+async function decideAll(open: readonly AppendCall[], view: LedgerView): Promise<Outcome[]> {
+  const outcomes: Outcome[] = [];
+  const planned = new PlannedEvents(view.ledger.written);
+  try {
+    for (const call of open) {
+      const decision = await decideOne(call, view, planned);
+      if (decision.kind !== 'accept') {
+        outcomes.push({ call, decision });
+        continue;
+      }
+      const after = view.ledger.lastPoint;
+      const point = view.ledger.plan(call.draft);
+      view.index.addFrame(point, indexedEvents(call, point));
+      planned.add(call.events);
+      outcomes.push({ call, decision, frame: { point, after } });
+    }
+  } catch (error) {
+    view.ledger.discardPlan();
+    view.index.truncate(view.ledger.written);
+    throw error;
+  }
+  return outcomes;
+}
+
+async function decideOne(call: AppendCall, view: LedgerView, planned: PlannedEvents): Promise<Decision> {
+  try {
+    return await decide(call, view, planned);
+  } catch (error) {
+    // What cannot be looked up fails this call alone.
+    return { kind: 'refuse', error: toOpossumError(error) };
+  }
+}
+
+async function syncAndAnswer(settled: readonly Outcome[], ports: GroupCommitPorts): Promise<void> {
+  const { view, onCommitted } = ports;
+  const upTo = view.ledger.written;
+  try {
+    await ports.beforeSync();
+    if (settled.some(({ call }) => call.durability === 'commit')) await view.ledger.makeDurable(upTo);
+    else view.tell(upTo);
+    await ports.checkLedgerInPlace();
+  } catch (error) {
+    const failure = isOpossumError(error) ? error : outcomeUnknown(error);
+    for (const { call } of settled) call.reject(failure);
+    throw failure;
+  }
+  for (const outcome of settled) {
+    if (outcome.frame) onCommitted(outcome.frame.after, outcome.frame.point.position);
+    await answer(outcome, view);
+  }
+}
+
+async function answer({ call, decision, frame }: Outcome, view: LedgerView): Promise<void> {
+  const count = call.events.length;
+  switch (decision.kind) {
+    case 'accept':
+      return call.resolve({ first: frame!.point.position - count + 1, last: frame!.point.position, duplicate: false });
+    case 'duplicate':
+      return call.resolve({ first: decision.first, last: decision.first + count - 1, duplicate: true });
+    case 'refuse':
+      return call.reject(decision.error);
+    case 'conflict':
+      try {
+        call.reject(new AppendConditionFailedError(await view.readOne(decision.position), decision.condition));
+      } catch (error) {
+        call.reject(toOpossumError(error));
+      }
+  }
+}
+
+/** Events of the group that are planned behind what is written: they cannot be read from the ledger yet. */
+class PlannedEvents {
+  readonly #written: number;
+  readonly #events: PreparedEvent[] = [];
+
+  constructor(written: number) {
+    this.#written = written;
+  }
+
+  add(events: readonly PreparedEvent[]): void {
+    for (const event of events) this.#events.push(event);
+  }
+
+  at(position: number): PreparedEvent | undefined {
+    return this.#events[position - this.#written - 1];
+  }
+}
+
+function indexedEvents({ events, draft }: AppendCall, point: ChainPoint): IndexedEvent[] {
+  const first = point.position - events.length + 1;
+  return events.map(({ type, tags, id }, i) => ({
+    position: first + i,
+    type,
+    tags,
+    id,
+    offset: point.offset + draft.records[i]!,
+    length: draft.records[i + 1]! - draft.records[i]!,
+  }));
+}
+
+const keyOf = ({ position, checksum }: ChainPoint): string => `${position}/${checksum}`;
+
+export function toOpossumError(cause: unknown): OpossumError {
+  if (isOpossumError(cause)) return cause;
+  const message = `The append failed and nothing of it is stored: ${messageOf(cause)}. Mend the cause and append again.`;
+  return new StorageFailedError(message, 'not-committed', {}, cause);
+}
+
+function outcomeUnknown(cause: unknown): StorageFailedError {
+  const message = `Whether the append is stored is unknown: ${messageOf(cause)}. Open the store again and repeat the append with the same event ids.`;
+  return new StorageFailedError(message, 'unknown', {}, cause);
+}

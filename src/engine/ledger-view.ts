@@ -1,0 +1,103 @@
+/*
+ * What this process knows of one ledger: its frames continued, its events indexed. Guarantee: a head handed out never
+ * exceeds what is durable (or, with durability 'os', written), and nothing new ever appears at or below it.
+ */
+import { Mutex } from 'async-mutex';
+import type { SequencedEvent } from '../core/event.js';
+import type { Query } from '../core/query.js';
+import type { Clock } from '../disk/clock.js';
+import { codeOf } from '../disk/error-code.js';
+import type { EventIndex } from '../indexing/event-index.js';
+import type { CountedFrame, Ledger } from '../ledger/ledger.js';
+import { readRecords } from './record-reader.js';
+
+/** 'commit': acknowledged means on the disk. 'os': acknowledged means handed to the operating system; a power cut may take it back. */
+export type Durability = 'commit' | 'os';
+
+/** A reader that cannot sync hands events out when the file has not changed for this long: any writer has synced by then. */
+const quietMs = 1000;
+
+export class LedgerView {
+  readonly ledger: Ledger;
+  readonly index: EventIndex;
+  readonly #clock: Clock;
+  readonly #readOnly: boolean;
+  /** Guards the tail: catching up, and deciding and writing a group. Never held while syncing or waiting for the lock. */
+  readonly #tail = new Mutex();
+  /** Up to here somebody may have been told of events that this process does not know to be durable. */
+  #told = 0;
+  /** For a reader that cannot sync: what was written when it last changed, and when that was. */
+  #unsyncable: { written: number; sinceMs: number } | undefined;
+
+  constructor(ledger: Ledger, index: EventIndex, clock: Clock, readOnly: boolean) {
+    this.ledger = ledger;
+    this.index = index;
+    this.#clock = clock;
+    this.#readOnly = readOnly;
+  }
+
+  /** Position up to which events may be handed out, after looking for what other processes added. */
+  async refresh(durability: Durability): Promise<number> {
+    const { ledger } = this;
+    if (!(await ledger.isCurrent())) await this.exclusively(() => this.catchUp());
+    if (durability === 'os') return ledger.written;
+    if (this.#told > ledger.durable) {
+      if (this.#readOnly) return this.#refreshWithoutSync();
+      await ledger.makeDurable(this.#told);
+    }
+    return ledger.durable;
+  }
+
+  /** Runs `work` while nobody else in this process touches the tail. */
+  exclusively<T>(work: () => Promise<T>): Promise<T> {
+    return this.#tail.runExclusive(work);
+  }
+
+  /** Takes in what was added to the ledger. Only within `exclusively`. */
+  async catchUp(): Promise<readonly CountedFrame[]> {
+    const frames = await this.ledger.catchUp();
+    for (const { point, events } of frames) this.index.addFrame(point, events);
+    if (frames.length > 0) this.tell(this.ledger.written);
+    return frames;
+  }
+
+  /** Notes that somebody may know of the events up to `position` already. */
+  tell(position: number): void {
+    if (position > this.#told) this.#told = position;
+  }
+
+  /** The events at these positions, which are in the ledger; in the same order. */
+  async read(positions: readonly number[]): Promise<SequencedEvent[]> {
+    const locating = this.index.locate(positions);
+    const events: SequencedEvent[] = [];
+    await readRecords(this.ledger.file, positions, Array.isArray(locating) ? locating : await locating, (event) => events.push(event));
+    return events;
+  }
+
+  async readOne(position: number): Promise<SequencedEvent> {
+    const [event] = await this.read([position]);
+    return event!;
+  }
+
+  /** Positions that match, after `after` (exclusive) up to `upTo` (inclusive). */
+  cursor(query: Query, range: { after: number; upTo: number; backwards: boolean }): ReturnType<EventIndex['cursor']> {
+    return this.index.cursor(query, range);
+  }
+
+  async #refreshWithoutSync(): Promise<number> {
+    const { ledger } = this;
+    const now = this.#clock.monotonic();
+    if (this.#unsyncable?.written !== ledger.written) {
+      try {
+        await ledger.file.dataSync();
+        ledger.assumeDurable(ledger.writtenPoint);
+        return ledger.durable;
+      } catch (error) {
+        this.#unsyncable = { written: ledger.written, sinceMs: codeOf(error) === 'EROFS' ? now - quietMs : now };
+      }
+    }
+    if (now - this.#unsyncable!.sinceMs < quietMs) return ledger.durable;
+    ledger.assumeDurable(ledger.writtenPoint);
+    return ledger.durable;
+  }
+}

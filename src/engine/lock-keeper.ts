@@ -1,0 +1,84 @@
+/*
+ * Keeps the cross-process lock while appends keep coming, since taking it costs more than an append, and lets go soon:
+ * after a slice of time when another process waits, and a few milliseconds after the last append when none does.
+ */
+import type { Clock } from '../disk/clock.js';
+import type { ContextLock, LockHold } from '../locking/lock.js';
+
+export type LockKeeperOptions = {
+  readonly lock: ContextLock;
+  readonly clock: Clock;
+  /** Called when the lock was taken, before anything is done under it. */
+  readonly onTaken: (hold: LockHold) => Promise<void>;
+  /** Called when the lock is held with nothing to do; releases it unless appends came. */
+  readonly onIdle: () => void;
+};
+
+/** How long appends may keep the lock while another process waits. */
+const sliceMs = 20;
+/** How long the lock is kept with nothing to do. */
+const idleMs = 3;
+
+export class LockKeeper {
+  readonly #options: LockKeeperOptions;
+  #hold: LockHold | undefined;
+  #heldSinceMs = 0;
+  #usedMs = 0;
+  #watching = false;
+
+  constructor(options: LockKeeperOptions) {
+    this.#options = options;
+  }
+
+  /** Takes the lock unless it is held. @throws LockTimeoutError after `timeoutMs`, and what `onTaken` throws. */
+  async take(timeoutMs: number): Promise<void> {
+    if (this.#hold && !this.#hold.lost) return;
+    await this.release();
+    const hold = await this.#options.lock.acquire(timeoutMs);
+    try {
+      await this.#options.onTaken(hold);
+    } catch (error) {
+      await hold.release();
+      throw error;
+    }
+    this.#hold = hold;
+    this.#heldSinceMs = this.#usedMs = this.#options.clock.monotonic();
+    this.#watchIdle();
+  }
+
+  /** Notes that the lock was used just now. */
+  touch(): void {
+    this.#usedMs = this.#options.clock.monotonic();
+  }
+
+  othersWait(): boolean {
+    return this.#hold?.othersWait() ?? false;
+  }
+
+  /** Whether the slice is used up while somebody waits. */
+  shouldYield(): boolean {
+    return this.#hold !== undefined && this.#options.clock.monotonic() - this.#heldSinceMs > sliceMs && this.#hold.othersWait();
+  }
+
+  async release(): Promise<void> {
+    const hold = this.#hold;
+    this.#hold = undefined;
+    await hold?.release();
+  }
+
+  #watchIdle(): void {
+    if (this.#watching) return;
+    this.#watching = true;
+    const { clock, onIdle } = this.#options;
+    clock.timer(
+      idleMs,
+      () => {
+        this.#watching = false;
+        if (!this.#hold) return;
+        if (clock.monotonic() - this.#usedMs >= idleMs) onIdle();
+        this.#watchIdle();
+      },
+      false,
+    );
+  }
+}

@@ -1,0 +1,62 @@
+/*
+ * All stores that one process opens on the same real path share one engine, even when the package is installed twice: the
+ * registry hangs on `globalThis`. The engine closes with its last store.
+ */
+import type { Engine } from './engine.js';
+
+type Entry = { readonly engine: Promise<Engine>; users: number; closing?: Promise<void> };
+
+// The version changes when engines of two releases could not share a queue.
+const registryKey = Symbol.for('opossum-store.engines.1');
+
+function registry(): Map<string, Entry> {
+  const holder = globalThis as { [registryKey]?: Map<string, Entry> };
+  return (holder[registryKey] ??= new Map());
+}
+
+/** Returns the engine for `key`, opened by `open` if nobody has it open, and how to give it back. */
+export async function shareEngine(key: string, open: () => Promise<Engine>): Promise<{ engine: Engine; release: () => Promise<void> }> {
+  const entries = registry();
+  for (;;) {
+    const entry = entries.get(key) ?? startEntry(entries, key, open);
+    if (entry.closing) {
+      await entry.closing;
+      continue;
+    }
+    entry.users++;
+    const engine = await openOrForget(entries, key, entry);
+    if (!engine.isPoisoned) return { engine, release: () => release(entries, key, entry, engine) };
+    // A poisoned engine stays with those who have it; whoever opens the folder again gets a fresh one.
+    if (entries.get(key) === entry) entries.delete(key);
+    await release(entries, key, entry, engine);
+  }
+}
+
+/** Whether a store of this process has `key` open. */
+export function isShared(key: string): boolean {
+  return registry().has(key);
+}
+
+function startEntry(entries: Map<string, Entry>, key: string, open: () => Promise<Engine>): Entry {
+  const entry: Entry = { engine: open(), users: 0 };
+  entries.set(key, entry);
+  return entry;
+}
+
+async function openOrForget(entries: Map<string, Entry>, key: string, entry: Entry): Promise<Engine> {
+  try {
+    return await entry.engine;
+  } catch (error) {
+    if (entries.get(key) === entry) entries.delete(key);
+    throw error;
+  }
+}
+
+async function release(entries: Map<string, Entry>, key: string, entry: Entry, engine: Engine): Promise<void> {
+  entry.users--;
+  if (entry.users > 0) return;
+  entry.closing = engine.close().finally(() => {
+    if (entries.get(key) === entry) entries.delete(key);
+  });
+  await entry.closing;
+}

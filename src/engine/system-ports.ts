@@ -1,0 +1,14 @@
+import { systemClock } from '../disk/clock.js';
+import { nodeDisk } from '../disk/node-disk.js';
+import { systemRandom } from '../disk/random.js';
+import type { EnginePorts } from './engine.js';
+import { openFileLock } from '../locking/file-lock.js';
+
+/** The ports on this machine. */
+export const systemPorts: EnginePorts = {
+  disk: nodeDisk,
+  clock: systemClock,
+  random: systemRandom,
+  openLock: (directory) => openFileLock(directory, { disk: nodeDisk, clock: systemClock, random: systemRandom }),
+  warn: (message) => process.emitWarning(message, 'OpossumWarning'),
+};

@@ -1,0 +1,217 @@
+/*
+ * Writes event files behind the commits. The backlog is a list of ranges that are read again from the ledger, so its
+ * memory is bounded; work is done in slices of at most two milliseconds, and while appends are going on in slices so
+ * short and rare that they take less than a tenth of the time. A file appears whole, by rename, or not at all. Nothing
+ * here deletes an event file.
+ */
+import path from 'node:path';
+import type { ChainPoint, StoredBatch } from '../core/stored.js';
+import { sleep, type Clock } from '../disk/clock.js';
+import type { Disk } from '../disk/disk.js';
+import { codeOf } from '../disk/error-code.js';
+import { encodeEventFile, eventFileContent, type EventFileFormat } from './event-file.js';
+import { fileName, folderName } from './paths.js';
+import { Progress } from './progress.js';
+
+export type EventFileWriterOptions = {
+  readonly disk: Disk;
+  readonly clock: Clock;
+  /** Folder `events` of the context. */
+  readonly directory: string;
+  readonly format: EventFileFormat;
+  /** Part of the temporary names: unique to this process. */
+  readonly token: string;
+  /** Up to where the checkpoint says that files are complete and durable. */
+  readonly complete: ChainPoint | undefined;
+  /** Yields the batches behind `after` (exclusive; from the first when undefined), in order, up to `last` (inclusive). */
+  readBatches(after: ChainPoint | undefined, last: number): AsyncIterable<StoredBatch>;
+  /** Whether appends are going on. */
+  isBusy(): boolean;
+  /** Told when files cannot be written; the writer goes on trying. */
+  onProblem(error: unknown): void;
+};
+
+/** Batches behind `after` up to position `last`, inclusive. With `compare`, files that are right already are left alone. */
+type Range = { after: ChainPoint | undefined; last: number; readonly compare: boolean };
+
+const sliceMs = 2;
+const busySliceMs = 0.25;
+const busyPauseMs = 4;
+const retryMs = 1000;
+/** More ranges than this are merged into one that also covers what other processes write. */
+const maxRanges = 256;
+
+export class EventFileWriter {
+  readonly #options: EventFileWriterOptions;
+  readonly #progress: Progress;
+  #ranges: Range[] = [];
+  #running: Promise<void> | undefined;
+  #stopped = false;
+  /** True while `flush` waits: then there is no need to be gentle. */
+  #flushing = false;
+  #cancelRetry: (() => void) | undefined;
+  #folder = '';
+  #sliceEnd = 0;
+
+  constructor(options: EventFileWriterOptions) {
+    this.#options = options;
+    this.#progress = new Progress(options.complete);
+  }
+
+  /** Up to here every event file is in place and durable, as far as this process knows. */
+  get complete(): ChainPoint | undefined {
+    return this.#progress.complete;
+  }
+
+  get idle(): boolean {
+    return this.#ranges.length === 0;
+  }
+
+  /** Queues the files of batches behind `after` up to `last`, which this process committed. */
+  add(after: ChainPoint | undefined, last: number): void {
+    const newest = this.#ranges[this.#ranges.length - 1];
+    if (newest && !newest.compare && newest.last === (after?.position ?? 0)) newest.last = last;
+    else if (newest && !newest.compare && this.#ranges.length >= maxRanges) newest.last = last;
+    else this.#ranges.push({ after, last, compare: false });
+    this.#start();
+  }
+
+  /** Queues a check of all files behind the complete mark up to `last`: an earlier process may have died before it wrote them. */
+  heal(last: number): void {
+    if ((this.complete?.position ?? 0) >= last) return;
+    this.#ranges.push({ after: this.complete, last, compare: true });
+    this.#start();
+  }
+
+  /** Writes what this process still owes, gives up what it only wanted to compare. @throws when files cannot be written. */
+  async flush(): Promise<void> {
+    this.#flushing = true;
+    this.#cancelRetry?.();
+    this.#ranges = this.#ranges.filter((range, i) => !range.compare || (i === 0 && this.#running));
+    await this.#running;
+    if (this.#ranges.length > 0) await this.#writeAll();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#cancelRetry?.();
+  }
+
+  /** Makes files durable, and moves the complete mark, until `untilMs` (of the monotonic clock) or until appends come. */
+  async syncFiles(untilMs: number, whileIdle: boolean): Promise<void> {
+    const { clock, disk } = this.#options;
+    for (const point of this.#progress.reachable()) {
+      const from = (this.complete?.position ?? 0) + 1;
+      for (let position = from; position <= point.position; position++) {
+        if (clock.monotonic() >= untilMs || (whileIdle && this.#options.isBusy())) return;
+        await disk.syncFile(this.#pathOf(position));
+      }
+      for (let folder = from; ; folder += 1000) {
+        await disk.syncDirectory(path.dirname(this.#pathOf(Math.min(folder, point.position))));
+        if (folder >= point.position) break;
+      }
+      await disk.syncDirectory(this.#options.directory);
+      this.#progress.moveTo(point);
+    }
+  }
+
+  #start(): void {
+    if (this.#running || this.#stopped || this.#cancelRetry) return;
+    this.#running = this.#writeAll()
+      .catch((error: unknown) => {
+        this.#options.onProblem(error);
+        this.#retryLater();
+      })
+      .finally(() => {
+        this.#running = undefined;
+        if (this.#ranges.length > 0) this.#start();
+      });
+  }
+
+  #retryLater(): void {
+    if (this.#stopped || this.#flushing) return;
+    this.#cancelRetry = this.#options.clock.timer(
+      retryMs,
+      () => {
+        this.#cancelRetry = undefined;
+        if (this.#ranges.length > 0) this.#start();
+      },
+      false,
+    );
+  }
+
+  async #writeAll(): Promise<void> {
+    // Lets the append that queued this range be acknowledged first.
+    if (!this.#flushing) await this.#options.clock.turn();
+    for (let range = this.#ranges[0]; range && !this.#stopped; range = this.#ranges[0]) {
+      await this.#writeRange(range);
+      if ((range.after?.position ?? 0) >= range.last || this.#isAbandoned(range)) this.#ranges.splice(this.#ranges.indexOf(range), 1);
+    }
+  }
+
+  #isAbandoned(range: Range): boolean {
+    return range.compare && this.#flushing;
+  }
+
+  async #writeRange(range: Range): Promise<void> {
+    for await (const batch of this.#options.readBatches(range.after, range.last)) {
+      for (let i = 0; i < batch.count; i++) {
+        if (this.#stopped || this.#isAbandoned(range)) return;
+        await this.#pause();
+        await this.#writeEvent(batch, i, range.compare);
+      }
+      this.#progress.done(range.after?.position ?? 0, batch.point);
+      range.after = batch.point;
+    }
+  }
+
+  async #writeEvent(batch: StoredBatch, index: number, compare: boolean): Promise<void> {
+    const { disk, format, token } = this.#options;
+    const position = batch.first + index;
+    const target = this.#pathOf(position);
+    const bytes = encodeEventFile(eventFileContent(batch, index), format);
+    if (compare) {
+      const found = await disk.readFile(target);
+      if (found?.equals(bytes)) return;
+    }
+    await this.#makeFolder(path.dirname(target));
+    const temporary = path.join(path.dirname(target), `.${fileName(position, format)}.${token}.tmp`);
+    try {
+      await disk.createFile(temporary, bytes);
+    } catch (error) {
+      await this.#removeQuietly(temporary);
+      // Somebody removed the folder: make it again the next time.
+      if (codeOf(error) === 'ENOENT') this.#folder = '';
+      throw error;
+    }
+    await disk.rename(temporary, target);
+  }
+
+  async #removeQuietly(temporary: string): Promise<void> {
+    try {
+      await this.#options.disk.removeFile(temporary);
+    } catch {
+      // The first error tells more; a leftover is harmless.
+    }
+  }
+
+  async #makeFolder(folder: string): Promise<void> {
+    if (this.#folder === folder) return;
+    await this.#options.disk.makeDirectory(this.#options.directory);
+    await this.#options.disk.makeDirectory(folder);
+    this.#folder = folder;
+  }
+
+  async #pause(): Promise<void> {
+    const { clock } = this.#options;
+    const now = clock.monotonic();
+    if (now < this.#sliceEnd) return;
+    const busy = !this.#flushing && this.#options.isBusy();
+    await (busy ? sleep(clock, busyPauseMs) : clock.turn());
+    this.#sliceEnd = clock.monotonic() + (busy ? busySliceMs : sliceMs);
+  }
+
+  #pathOf(position: number): string {
+    return path.join(this.#options.directory, folderName(position), fileName(position, this.#options.format));
+  }
+}

@@ -1,0 +1,25 @@
+/** An event store that is a folder: append-only, crash-safe, with Dynamic Consistency Boundaries (dcb.events). */
+export type { AppendCondition } from './core/condition.js';
+export {
+  AppendConditionFailedError,
+  EventIdConflictError,
+  InvalidInputError,
+  isOpossumError,
+  LedgerCorruptError,
+  LockTimeoutError,
+  OpossumError,
+  PositionAheadError,
+  StorageFailedError,
+  StoreClosedError,
+  UnsupportedFormatError,
+  type ErrorCode,
+  type ErrorDetails,
+} from './core/errors.js';
+export type { AppendOptions, AppendResult, EventStore, EventStream, ReadOptions, SubscribeOptions } from './core/event-store.js';
+export type { JsonObject, JsonValue, NewEvent, SequencedEvent } from './core/event.js';
+export { matchesQuery, type Query, type QueryItem } from './core/query.js';
+export { deleteContext, listContexts } from './engine/contexts.js';
+export { openStore, type OpenStoreOptions } from './engine/open-store.js';
+export { storeStats, type SizeOnDisk, type StatsOptions, type StoreStats } from './engine/stats.js';
+export { verifyContext, type VerifyOptions, type VerifyProblem, type VerifyReport } from './engine/verify.js';
+export { openMemoryStore } from './memory/memory-event-store.js';

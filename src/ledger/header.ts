@@ -1,0 +1,180 @@
+/*
+ * Finds or makes the frame that begins a ledger. Processes may race to make it: the first valid header wins. It is durable,
+ * with every directory that leads to it, before the first event is written. A ledger is only ever made where nothing of a
+ * store is: a missing or damaged one beside event files is reported, so that no position is handed out twice.
+ */
+import path from 'node:path';
+import { InvalidInputError, LedgerCorruptError, UnsupportedFormatError } from '../core/errors.js';
+import type { ChainPoint } from '../core/stored.js';
+import type { Clock } from '../disk/clock.js';
+import type { Disk, DiskFile } from '../disk/disk.js';
+import type { Random } from '../disk/random.js';
+import { formatVersion, ledgerIdLength } from './format.js';
+import { FrameScan, type FoundFrame } from './frame-scan.js';
+import { decodeHeaderBody, encodeHeaderFrame, newerVersionAt } from './frame.js';
+
+export type EventFileFormat = 'json' | 'msgpack' | 'none';
+
+/** What the ledger's first frame says. */
+export type LedgerHeader = {
+  readonly ledgerId: Buffer;
+  readonly eventFiles: EventFileFormat;
+  /** RFC 3339. */
+  readonly createdAt: string;
+  readonly checksum: number;
+  readonly offset: number;
+  /** Offset behind the header: where the first event's frame may lie. */
+  readonly end: number;
+};
+
+export type LedgerPorts = { readonly disk: Disk; readonly clock: Clock; readonly random: Random };
+
+/** The header as the point where the chain begins. */
+export function headerPoint({ checksum, offset }: LedgerHeader): ChainPoint {
+  return { position: 0, checksum, offset };
+}
+
+type HeaderBody = { format: number; eventFiles: EventFileFormat; createdAt: string };
+
+/** A torn header is shorter than this; a longer file without a header is damaged, never new. */
+const tornHeaderLimit = 1024;
+
+/** Opens the ledger in the context folder `directory`, which exists; makes it when the folder holds nothing of a store. */
+export async function openLedgerFile(
+  directory: string,
+  eventFiles: EventFileFormat | undefined,
+  ports: LedgerPorts,
+): Promise<{ file: DiskFile; header: LedgerHeader }> {
+  const ledgerPath = path.join(directory, 'ledger');
+  if (!(await ports.disk.stat(ledgerPath))) await refuseLostLedger(directory, ports.disk);
+  const file = await ports.disk.open(ledgerPath, 'append-create');
+  try {
+    const header = await findOrAppendHeader(file, ledgerPath, eventFiles ?? 'json', ports);
+    checkEventFiles(header, eventFiles);
+    // Whoever made the header may have died before it was durable.
+    if ((await file.stat()).size === header.end) await makeDurable(file, directory, ports.disk);
+    return { file, header };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+/** Opens a ledger that exists, for reading only. */
+export async function openLedgerFileReadOnly(directory: string, disk: Disk): Promise<{ file: DiskFile; header: LedgerHeader }> {
+  const ledgerPath = path.join(directory, 'ledger');
+  const found = await disk.stat(ledgerPath);
+  if (!found) {
+    await refuseLostLedger(directory, disk);
+    throw new InvalidInputError('options.directory', `leads to no store: there is no file ${ledgerPath}. A readOnly store must exist.`);
+  }
+  const file = await disk.open(ledgerPath, 'read');
+  try {
+    const header = await findHeader(file, ledgerPath);
+    if (!header) throw new InvalidInputError('options.directory', `leads to a store that was never finished: ${ledgerPath} has no header yet.`);
+    return { file, header };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+async function refuseLostLedger(directory: string, disk: Disk): Promise<void> {
+  for (const name of ['events', 'index', 'checkpoint']) {
+    const inside = path.join(directory, name);
+    const found = await disk.stat(inside);
+    if (found && (found.kind !== 'directory' || ((await disk.list(inside)) ?? []).length > 0)) {
+      throw new LedgerCorruptError(
+        `The ledger is missing: ${directory} holds ${name}, but no file "ledger". Nothing is appended to such a folder, since positions ` +
+          'could be handed out twice. Restore the ledger from a backup.',
+        { file: path.join(directory, 'ledger') },
+      );
+    }
+  }
+}
+
+async function findOrAppendHeader(file: DiskFile, ledgerPath: string, eventFiles: EventFileFormat, ports: LedgerPorts): Promise<LedgerHeader> {
+  // Every attempt that fails leaves bytes behind, and findHeader refuses a file that grew beyond what torn headers take.
+  for (;;) {
+    const header = await findHeader(file, ledgerPath);
+    if (header) return header;
+    const now = ports.clock.now();
+    const body: HeaderBody = { format: formatVersion, eventFiles, createdAt: new Date(now).toISOString() };
+    await file.append(
+      encodeHeaderFrame(body, {
+        writtenAt: (await file.stat()).size,
+        first: 0,
+        time: now,
+        ledgerId: ports.random.bytes(ledgerIdLength),
+        previous: 0,
+        base: { position: 0, checksum: 0 },
+      }),
+    );
+  }
+}
+
+/** The first valid header, or undefined when the file holds nothing but what a torn header may leave. */
+async function findHeader(file: DiskFile, ledgerPath: string): Promise<LedgerHeader | undefined> {
+  const { size } = await file.stat();
+  const frame = await firstFrame(file, Math.min(size, 2 * tornHeaderLimit));
+  if (frame && frame.head.count === 0 && frame.head.writtenAt === frame.offset) return toHeader(frame);
+
+  const beginning = Buffer.alloc(Math.min(size, tornHeaderLimit));
+  await file.read(beginning, 0);
+  const newer = newerVersionAt(beginning, 0);
+  if (newer !== undefined) {
+    throw new UnsupportedFormatError(
+      `${ledgerPath} has format version ${newer}; this version of opossum-store reads versions up to ${formatVersion}. Update opossum-store.`,
+      { file: ledgerPath, version: newer, supported: formatVersion },
+    );
+  }
+  const tornHeader = beginning.length === 0 || beginning[0] === 0xc1 || beginning[0] === 0;
+  if (frame || !tornHeader || size > tornHeaderLimit) {
+    throw new LedgerCorruptError(
+      `${ledgerPath} does not begin with a valid header: it is damaged, or another program's file (${size} bytes). ` +
+        'Run "opossum verify", and restore the file from a backup.',
+      { file: ledgerPath, offset: 0, size },
+    );
+  }
+  return undefined;
+}
+
+/** The first undamaged frame that is a header in its place; where there is none, the first of any kind. */
+async function firstFrame(file: DiskFile, limit: number): Promise<FoundFrame | undefined> {
+  const scan = new FrameScan(file, 0, limit);
+  let other: FoundFrame | undefined;
+  for (let frame = await scan.next(); frame; frame = await scan.next()) {
+    if (frame.head.count > 0) return other ?? frame;
+    if (frame.head.writtenAt === frame.offset) return frame;
+    other ??= frame;
+  }
+  return undefined;
+}
+
+function toHeader({ head, bytes, offset, start, end }: FoundFrame): LedgerHeader {
+  const body = decodeHeaderBody(bytes, start, head) as HeaderBody;
+  return { ledgerId: head.ledgerId, eventFiles: body.eventFiles, createdAt: body.createdAt, checksum: head.checksum, offset, end };
+}
+
+function checkEventFiles(header: LedgerHeader, wanted: EventFileFormat | undefined): void {
+  if (wanted !== undefined && wanted !== header.eventFiles) {
+    throw new InvalidInputError(
+      'options.eventFiles',
+      `is '${wanted}', but this store was made with '${header.eventFiles}', which all processes share. Leave the option out, or copy the events into a new store.`,
+    );
+  }
+}
+
+/** Makes the header durable, and the names that lead to it. */
+async function makeDurable(file: DiskFile, directory: string, disk: Disk): Promise<void> {
+  await file.dataSync();
+  const root = path.dirname(directory);
+  for (const folder of [directory, root, path.dirname(root)]) {
+    try {
+      await disk.syncDirectory(folder);
+    } catch (error) {
+      // A folder above the store may belong to someone else, and then was not made by this store either.
+      if (folder === directory) throw error;
+    }
+  }
+}
