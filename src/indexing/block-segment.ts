@@ -1,0 +1,182 @@
+/*
+ * A sealed block in its file. Any part is read when it is needed, by itself, and verified before it is believed: whatever is
+ * wrong (no file, a short one, another ledger's, a bad checksum, an I/O error) is thrown, and never seems to be "no match".
+ */
+import type { ChainPoint, EventLocation } from '../core/stored.js';
+import type { Awaitable } from '../disk/disk.js';
+import {
+  BlockDamagedError,
+  claimedHeadLength,
+  decodeHead,
+  eventsPerPage,
+  idEntryLength,
+  keyEntryHeadLength,
+  locationLength,
+  maxInlineSlots,
+  pageBounds,
+  verifyPage,
+  type BlockHead,
+  type BlockIdentity,
+} from './block-format.js';
+import { bucketOf, mayHold } from './hash.js';
+import type { IndexKey } from './index-key.js';
+import { StoredMatches, type Matches } from './matches.js';
+import type { OpenFiles } from './open-files.js';
+import type { CachedPage, PageCache, PageOwner } from './page-cache.js';
+import type { Segment } from './segment.js';
+import { whenReady } from './when-ready.js';
+
+/** Most heads fit into the first read. */
+const headReadBytes = 4096;
+/** The head counts as a page in the cache. */
+const headPage = -1;
+
+export class BlockSegment implements Segment, PageOwner {
+  readonly first: number;
+  readonly path: string;
+  readonly #identity: BlockIdentity;
+  readonly #files: OpenFiles;
+  readonly #cache: PageCache;
+  readonly #pages = new Map<number, CachedPage>();
+  #head: BlockHead | undefined;
+
+  constructor(path: string, identity: BlockIdentity, files: OpenFiles, cache: PageCache) {
+    this.first = identity.first;
+    this.path = path;
+    this.#identity = identity;
+    this.#files = files;
+    this.#cache = cache;
+  }
+
+  /** The frame that holds the block's last position. */
+  end(): Awaitable<ChainPoint> {
+    return whenReady(this.#readyHead(), ({ end }) => end);
+  }
+
+  matches(key: IndexKey): Awaitable<Matches | undefined> {
+    const filter = this.#cached(0);
+    if (filter && !mayHold(filter, key.hash)) return undefined;
+    return whenReady(this.#readyHead(), (head) =>
+      whenReady(filter ?? this.#page(head, head.layout.keyFilter), (bytes) => {
+        if (!mayHold(bytes, key.hash)) return undefined;
+        const page = head.layout.keys + bucketOf(key.hash, head.layout.keyPages);
+        return whenReady(this.#page(head, page), (entries) => this.#findKey(head, entries, key));
+      }),
+    );
+  }
+
+  location(slot: number): Awaitable<EventLocation> {
+    return whenReady(this.#readyHead(), (head) =>
+      whenReady(this.#page(head, head.layout.locations + Math.floor(slot / eventsPerPage)), (page) => {
+        const start = (slot % eventsPerPage) * locationLength;
+        return { offset: page.readUIntLE(start, 6), length: page.readUInt32LE(start + 6) };
+      }),
+    );
+  }
+
+  candidates(id: IndexKey): Awaitable<readonly number[]> {
+    return whenReady(this.#readyHead(), (head) =>
+      whenReady(this.#page(head, head.layout.ids + bucketOf(id.hash, head.layout.eventPages)), (page) => {
+        const slots: number[] = [];
+        for (let at = 0; at < page.length; at += idEntryLength) {
+          if (page.readUInt32LE(at) === id.hash) slots.push(page.readUInt16LE(at + 4));
+        }
+        return slots;
+      }),
+    );
+  }
+
+  /** The filter of all ids; read from the file, for the caller to keep. */
+  idFilter(): Awaitable<Buffer> {
+    return whenReady(this.#readyHead(), (head) => this.#readPage(head, head.layout.idFilter));
+  }
+
+  /** Reads and verifies every part. */
+  async verify(): Promise<void> {
+    const head = await this.#readHead();
+    for (let page = 0; page < head.layout.pages; page++) await this.#readPage(head, page);
+  }
+
+  dropPage(page: number): void {
+    if (page === headPage) this.#head = undefined;
+    this.#pages.delete(page);
+  }
+
+  /** Gives up what it keeps in memory, and its file. */
+  close(): void {
+    for (const cached of this.#pages.values()) this.#cache.remove(cached);
+    this.#pages.clear();
+    this.#head = undefined;
+    this.#files.forget(this.path);
+  }
+
+  #findKey(head: BlockHead, page: Buffer, { kind, hash, bytes }: IndexKey): Awaitable<Matches | undefined> {
+    for (let at = 0; at < page.length; ) {
+      const length = page.readUInt16LE(at + 5);
+      const count = page.readUInt16LE(at + 7);
+      const start = at + keyEntryHeadLength;
+      const behind = start + length;
+      if (page.readUInt32LE(at) === hash && page[at + 4] === kind && length === bytes.length && bytes.compare(page, start, behind) === 0) {
+        if (count > maxInlineSlots) return whenReady(this.#page(head, page.readUInt32LE(behind)), (slots) => storedMatches(slots, 0, count));
+        return storedMatches(page, behind, count);
+      }
+      at = behind + (count > maxInlineSlots ? 4 : count * 2);
+    }
+    return undefined;
+  }
+
+  #cached(page: number): Buffer | undefined {
+    const cached = this.#pages.get(page);
+    if (cached) cached.used = true;
+    return cached?.bytes;
+  }
+
+  #page(head: BlockHead, page: number): Awaitable<Buffer> {
+    return this.#cached(page) ?? whenReady(this.#readPage(head, page), (bytes) => this.#keep(page, bytes));
+  }
+
+  #keep(page: number, bytes: Buffer): Buffer {
+    if (!this.#pages.has(page)) this.#pages.set(page, this.#cache.add(this, page, bytes));
+    return bytes;
+  }
+
+  #readPage(head: BlockHead, page: number): Awaitable<Buffer> {
+    if (page >= head.layout.pages) throw new BlockDamagedError('names a page that it does not have');
+    const { start, end } = pageBounds(head, page);
+    const bytes = Buffer.allocUnsafeSlow(end - start);
+    return whenReady(this.#readFully(bytes, start), () => {
+      verifyPage(head, page, bytes);
+      return bytes;
+    });
+  }
+
+  #readFully(target: Buffer, offset: number): Awaitable<void> {
+    if (target.length === 0) return;
+    return whenReady(this.#files.read(this.path, target, offset), (count) => {
+      if (count < target.length) throw new BlockDamagedError('is too short');
+    });
+  }
+
+  #readyHead(): Awaitable<BlockHead> {
+    if (this.#head && this.#cached(headPage)) return this.#head;
+    return whenReady(this.#readHead(), (head) => {
+      this.#keep(headPage, head.bytes);
+      return (this.#head = head);
+    });
+  }
+
+  #readHead(): Awaitable<BlockHead> {
+    const begin = Buffer.allocUnsafe(headReadBytes);
+    return whenReady(this.#files.read(this.path, begin, 0), (count) => {
+      const headLength = claimedHeadLength(begin.subarray(0, count));
+      const bytes = Buffer.allocUnsafeSlow(headLength);
+      const known = begin.copy(bytes, 0, 0, Math.min(count, headLength));
+      return whenReady(this.#readFully(bytes.subarray(known), known), () => decodeHead(bytes, this.#identity));
+    });
+  }
+}
+
+function storedMatches(bytes: Buffer, start: number, count: number): Matches {
+  if (count === 0 || start + count * 2 > bytes.length) throw new BlockDamagedError('has an impossible list of positions');
+  return new StoredMatches(bytes, start, count);
+}

@@ -1,0 +1,174 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { ChainPoint, StoredBatch } from '../../src/core/stored.js';
+import { systemClock } from '../../src/disk/clock.js';
+import type { Disk } from '../../src/disk/disk.js';
+import { nodeDisk } from '../../src/disk/node-disk.js';
+import { decodeEventFile, encodeEventFile, eventFileContent } from '../../src/eventfiles/event-file.js';
+import { EventFileWriter, type EventFileWriterOptions } from '../../src/eventfiles/event-file-writer.js';
+import { fileName, folderName, positionOf } from '../../src/eventfiles/paths.js';
+import { Progress } from '../../src/eventfiles/progress.js';
+import { freshFolder } from '../support/folder.js';
+
+function batch(first: number, count: number): StoredBatch {
+  return {
+    point: { position: first + count - 1, checksum: first, offset: first * 100 },
+    first,
+    count,
+    time: 1_700_000_000_000,
+    condition: { failIfEventsMatch: 'all', after: first - 1 },
+    event: (i) => ({ position: first + i, type: 'T', tags: ['a:b'], id: `id-${first + i}`, data: { n: i }, metadata: {}, timestamp: '2026-01-31T12:00:00Z' }),
+  };
+}
+
+describe('an event file', () => {
+  test.each(['json', 'msgpack'] as const)('gives back what it holds (%s), and its first of a batch the condition', (format) => {
+    for (const index of [0, 1]) {
+      const content = eventFileContent(batch(5, 2), index);
+      expect('condition' in content.batch).toBe(index === 0);
+      expect(decodeEventFile(encodeEventFile(content, format), format)).toEqual(content);
+    }
+  });
+
+  test.each(['json', 'msgpack'] as const)('is recognised as damaged when any byte is another or is missing (%s)', (format) => {
+    const bytes = encodeEventFile(eventFileContent(batch(5, 2), 0), format);
+    for (let i = 0; i < bytes.length; i++) {
+      const damaged = Buffer.from(bytes);
+      damaged[i] = damaged[i]! ^ 1;
+      expect(decodeEventFile(damaged, format), `byte ${i}`).toBeUndefined();
+      expect(decodeEventFile(bytes.subarray(0, i), format), `length ${i}`).toBeUndefined();
+    }
+  });
+
+  test('in JSON can be read by a person and by any JSON parser', () => {
+    const text = encodeEventFile(eventFileContent(batch(1, 1), 0), 'json').toString();
+    expect(JSON.parse(text)).toMatchObject({ position: 1, type: 'T', data: { n: 0 }, batch: { first: 1, count: 1 }, checksum: expect.stringMatching(/^[0-9a-f]{8}$/) });
+    expect(text).toContain('\n  "type": "T",\n');
+  });
+});
+
+describe('names of event files', () => {
+  test('follow the layout of the folder', () => {
+    expect([1, 1000, 1001, 2000, 10_000_000_000].map(folderName)).toEqual(['0000001', '0000001', '0000002', '0000002', '10000000']);
+    expect([1, 1234, 12_345_678_901].map((position) => fileName(position, 'json'))).toEqual(['000000001.json', '000001234.json', '12345678901.json']);
+  });
+
+  test('lead back to their position, and other names to none', () => {
+    fc.assert(fc.property(fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }), (position) => positionOf(fileName(position, 'msgpack'), 'msgpack') === position));
+    for (const name of ['000000000.json', '00000001.json', '0000000001.json', '000000001.msgpack', '.000000001.json.x.tmp', 'notes.json']) {
+      expect(positionOf(name, 'json'), name).toBeUndefined();
+    }
+  });
+});
+
+describe('progress', () => {
+  const point = (position: number): ChainPoint => ({ position, checksum: position, offset: position * 10 });
+
+  // Goal: the complete mark never passes a file that was not reported. Method: report random batches in random order and
+  // compare with the longest unbroken prefix.
+  test('reaches exactly to the first gap', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 1, max: 300 }), { minLength: 1, maxLength: 30 }), fc.infiniteStream(fc.nat()), (counts, order) => {
+        const ends = counts.map((_, i) => counts.slice(0, i + 1).reduce((a, b) => a + b));
+        const waiting = ends.map((end, i) => ({ from: ends[i - 1] ?? 0, end }));
+        const progress = new Progress(undefined);
+        const done = new Set<number>();
+        while (waiting.length > 0) {
+          const [next] = waiting.splice(order.next().value! % waiting.length, 1);
+          progress.done(next!.from, point(next!.end));
+          done.add(next!.end);
+          const prefix = ends.findIndex((end) => !done.has(end));
+          const expected = prefix === 0 ? 0 : (ends[prefix < 0 ? ends.length - 1 : prefix - 1] ?? 0);
+          const reachable = progress.reachable();
+          expect(reachable[reachable.length - 1]?.position ?? progress.complete?.position ?? 0).toBe(expected);
+          if (reachable.length > 0 && order.next().value! % 2 === 0) {
+            progress.moveTo(reachable[order.next().value! % reachable.length]!);
+            expect(progress.reachable().at(-1)?.position ?? progress.complete!.position).toBe(expected);
+          }
+        }
+      }),
+    );
+  });
+});
+
+describe('the writer of event files', () => {
+  function writer(directory: string, batches: readonly StoredBatch[], options: Partial<EventFileWriterOptions> = {}): EventFileWriter {
+    return new EventFileWriter({
+      disk: nodeDisk,
+      clock: systemClock,
+      directory,
+      format: 'json',
+      token: 'test',
+      complete: undefined,
+      async *readBatches(after, last) {
+        for (const one of batches) if (one.first > (after?.position ?? 0) && one.first <= last) yield one;
+      },
+      isBusy: () => false,
+      onProblem: (problem) => {
+        throw problem;
+      },
+      ...options,
+    });
+  }
+  const listed = (directory: string): string[] => (fs.readdirSync(directory, { recursive: true }) as string[]).filter((name) => name.includes('.')).sort();
+
+  test('puts every file in its folder, whole, and leaves nothing else', async () => {
+    const directory = path.join(freshFolder(), 'events');
+    const batches = [batch(1, 1), batch(2, 998), batch(1000, 3)];
+    const files = writer(directory, batches);
+    files.add(undefined, 1);
+    files.add(batches[0]!.point, 1002);
+    await files.flush();
+    expect(listed(directory)).toHaveLength(1002);
+    expect(listed(directory).slice(-2)).toEqual(['0000002/000001001.json', '0000002/000001002.json']);
+    const bytes = fs.readFileSync(path.join(directory, '0000002/000001002.json'));
+    expect(decodeEventFile(bytes, 'json')).toEqual(eventFileContent(batches[2]!, 2));
+    await files.syncFiles(Infinity, false);
+    expect(files.complete).toEqual(batches[2]!.point);
+  });
+
+  test('healing rewrites what is missing or differs and leaves the rest alone', async () => {
+    const directory = path.join(freshFolder(), 'events');
+    const batches = [batch(1, 5)];
+    const first = writer(directory, batches);
+    first.add(undefined, 5);
+    await first.flush();
+    const at = (n: number): string => path.join(directory, '0000001', fileName(n, 'json'));
+    fs.rmSync(at(2));
+    fs.writeFileSync(at(3), '');
+    fs.writeFileSync(path.join(directory, '0000001', fileName(9, 'json')), 'of no frame');
+    const untouched = fs.statSync(at(4)).ino;
+    const second = writer(directory, batches);
+    second.heal(5);
+    await waitFor(() => second.idle);
+    for (const n of [1, 2, 3, 4, 5]) expect(decodeEventFile(fs.readFileSync(at(n)), 'json')?.position).toBe(n);
+    expect(fs.statSync(at(4)).ino).toBe(untouched);
+    expect(fs.readFileSync(at(9), 'utf8')).toBe('of no frame');
+  });
+
+  test('goes on after a full disk, and flush says when it is still full', async () => {
+    const directory = path.join(freshFolder(), 'events');
+    let full = true;
+    const problems: unknown[] = [];
+    const disk: Disk = {
+      ...nodeDisk,
+      createFile(file, bytes) {
+        if (full) throw Object.assign(new Error('no space'), { code: 'ENOSPC' });
+        return nodeDisk.createFile(file, bytes);
+      },
+    };
+    const files = writer(directory, [batch(1, 2)], { disk, onProblem: (problem) => problems.push(problem) });
+    files.add(undefined, 2);
+    await waitFor(() => problems.length === 1);
+    await expect(files.flush()).rejects.toThrow('no space');
+    full = false;
+    await files.flush();
+    expect(listed(directory)).toEqual(['0000001/000000001.json', '0000001/000000002.json']);
+  });
+});
+
+async function waitFor(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setImmediate(resolve));
+}
