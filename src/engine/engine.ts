@@ -4,7 +4,7 @@
  */
 import path from 'node:path';
 import { StorageFailedError } from '../core/errors.js';
-import type { ChainPoint, StoredBatch } from '../core/stored.js';
+import type { ChainPoint, IndexedEvent, StoredBatch } from '../core/stored.js';
 import type { DiskFile, FileStat } from '../disk/disk.js';
 import { messageOf } from '../disk/error-code.js';
 import { EventFileWriter } from '../eventfiles/event-file-writer.js';
@@ -151,7 +151,7 @@ export class Engine {
 
   async #writeEventFiles(): Promise<void> {
     const writer = this.#eventFiles;
-    if (this.#readOnly) return;
+    if (this.#readOnly || this.#poisoned) return;
     try {
       await writer?.flush();
       await writer?.syncFiles(this.#ports.clock.monotonic() + closeSyncMs, false);
@@ -193,6 +193,8 @@ export class Engine {
 
   async #onPoisoned(error: unknown): Promise<void> {
     this.#poisoned = true;
+    // The folder may lead to another store by now: its files are not ours to write.
+    this.#eventFiles?.stop();
     if (!this.view.ledger.failure) return;
     try {
       await markUnsynced(this.directory, this.view.ledger.durablePoint?.offset ?? this.header.offset, this.#ports.disk);
@@ -225,6 +227,7 @@ export class Engine {
       () => {
         this.#cancelIdle = undefined;
         if (this.#closed) return;
+        if (this.#poisoned) return;
         if (this.commits.isBusy || this.eventFilesPending) return this.#watchIdle();
         void this.#tidyUp();
       },
@@ -243,7 +246,6 @@ export class Engine {
   }
 
   async #saveCheckpoint(): Promise<void> {
-    if (this.#poisoned) return;
     const checkpoint = {
       ledgerId: this.header.ledgerId.toString('hex'),
       durable: this.view.ledger.durablePoint,
@@ -299,7 +301,7 @@ function openIndex(options: EngineOptions, file: DiskFile, header: LedgerHeader,
     yieldTurn: () => clock.turn(),
     scanBlock: async (first, from) => {
       const last = first + blockSize - 1;
-      const frames = [];
+      const frames: { point: ChainPoint; events: IndexedEvent[] }[] = [];
       const { size } = await file.stat();
       for await (const frame of scanChain(file, header, from ?? headerPoint(header), size)) {
         const point = chainPoint(frame);

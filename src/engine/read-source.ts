@@ -73,6 +73,7 @@ export function subscribeSource(reader: Reader, query: Query, options: Subscribe
         while (!end.aborted) {
           if (!cursor) {
             await refresh();
+            if (end.aborted) break;
             if (upTo > position) cursor = engine.view.cursor(query, { after: position, upTo, backwards: false });
           }
           if (cursor) {

@@ -31,8 +31,8 @@ export type EventFileWriterOptions = {
   onProblem(error: unknown): void;
 };
 
-/** Batches behind `after` up to position `last`, inclusive. With `compare`, files that are right already are left alone. */
-type Range = { after: ChainPoint | undefined; last: number; readonly compare: boolean };
+/** Batches behind `after` up to position `last`, inclusive. */
+type Range = { after: ChainPoint | undefined; last: number };
 
 const sliceMs = 2;
 const busySliceMs = 0.25;
@@ -44,7 +44,10 @@ const maxRanges = 256;
 export class EventFileWriter {
   readonly #options: EventFileWriterOptions;
   readonly #progress: Progress;
-  #ranges: Range[] = [];
+  /** What this process committed: written first, and by `flush`. */
+  #owed: Range[] = [];
+  /** What others may have left undone: files that are right already are left alone. */
+  #healing: Range | undefined;
   #running: Promise<void> | undefined;
   #stopped = false;
   /** True while `flush` waits: then there is no need to be gentle. */
@@ -64,32 +67,31 @@ export class EventFileWriter {
   }
 
   get idle(): boolean {
-    return this.#ranges.length === 0;
+    return this.#owed.length === 0 && !this.#healing;
   }
 
   /** Queues the files of batches behind `after` up to `last`, which this process committed. */
-  add(after: ChainPoint | undefined, last: number): void {
-    const newest = this.#ranges[this.#ranges.length - 1];
-    if (newest && !newest.compare && newest.last === (after?.position ?? 0)) newest.last = last;
-    else if (newest && !newest.compare && this.#ranges.length >= maxRanges) newest.last = last;
-    else this.#ranges.push({ after, last, compare: false });
+  add(after: ChainPoint, last: number): void {
+    const newest = this.#owed[this.#owed.length - 1];
+    if (newest && (newest.last === after.position || this.#owed.length >= maxRanges)) newest.last = last;
+    else this.#owed.push({ after, last });
     this.#start();
   }
 
   /** Queues a check of all files behind the complete mark up to `last`: an earlier process may have died before it wrote them. */
   heal(last: number): void {
     if ((this.complete?.position ?? 0) >= last) return;
-    this.#ranges.push({ after: this.complete, last, compare: true });
+    this.#healing = { after: this.complete, last };
     this.#start();
   }
 
-  /** Writes what this process still owes, gives up what it only wanted to compare. @throws when files cannot be written. */
+  /** Writes what this process owes, and gives up what it only wanted to compare. @throws when files cannot be written. */
   async flush(): Promise<void> {
     this.#flushing = true;
+    this.#healing = undefined;
     this.#cancelRetry?.();
-    this.#ranges = this.#ranges.filter((range, i) => !range.compare || (i === 0 && this.#running));
     await this.#running;
-    if (this.#ranges.length > 0) await this.#writeAll();
+    await this.#writeAll();
   }
 
   stop(): void {
@@ -116,7 +118,7 @@ export class EventFileWriter {
   }
 
   #start(): void {
-    if (this.#running || this.#stopped || this.#cancelRetry) return;
+    if (this.#running || this.#stopped || this.#flushing || this.#cancelRetry) return;
     this.#running = this.#writeAll()
       .catch((error: unknown) => {
         this.#options.onProblem(error);
@@ -124,17 +126,16 @@ export class EventFileWriter {
       })
       .finally(() => {
         this.#running = undefined;
-        if (this.#ranges.length > 0) this.#start();
+        if (!this.idle) this.#start();
       });
   }
 
   #retryLater(): void {
-    if (this.#stopped || this.#flushing) return;
     this.#cancelRetry = this.#options.clock.timer(
       retryMs,
       () => {
         this.#cancelRetry = undefined;
-        if (this.#ranges.length > 0) this.#start();
+        this.#start();
       },
       false,
     );
@@ -143,25 +144,29 @@ export class EventFileWriter {
   async #writeAll(): Promise<void> {
     // Lets the append that queued this range be acknowledged first.
     if (!this.#flushing) await this.#options.clock.turn();
-    for (let range = this.#ranges[0]; range && !this.#stopped; range = this.#ranges[0]) {
-      await this.#writeRange(range);
-      if ((range.after?.position ?? 0) >= range.last || this.#isAbandoned(range)) this.#ranges.splice(this.#ranges.indexOf(range), 1);
-    }
+    for (let range = this.#next(); range; range = this.#next()) await this.#writeRange(range);
   }
 
-  #isAbandoned(range: Range): boolean {
-    return range.compare && this.#flushing;
+  /** The range to work on, after dropping those that are done. */
+  #next(): Range | undefined {
+    if (this.#stopped) return undefined;
+    const isDone = (range: Range): boolean => (range.after?.position ?? 0) >= range.last;
+    while (this.#owed[0] && isDone(this.#owed[0])) this.#owed.shift();
+    if (this.#healing && isDone(this.#healing)) this.#healing = undefined;
+    return this.#owed[0] ?? this.#healing;
   }
 
+  /** Works on a range until it is done, or until something more urgent comes. */
   async #writeRange(range: Range): Promise<void> {
     for await (const batch of this.#options.readBatches(range.after, range.last)) {
       for (let i = 0; i < batch.count; i++) {
-        if (this.#stopped || this.#isAbandoned(range)) return;
         await this.#pause();
-        await this.#writeEvent(batch, i, range.compare);
+        if (this.#stopped || (range !== this.#owed[0] && range !== this.#healing)) return;
+        await this.#writeEvent(batch, i, range === this.#healing);
       }
       this.#progress.done(range.after?.position ?? 0, batch.point);
       range.after = batch.point;
+      if (range === this.#healing && this.#owed.length > 0) return;
     }
   }
 

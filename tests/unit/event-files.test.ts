@@ -12,6 +12,8 @@ import { fileName, folderName, positionOf } from '../../src/eventfiles/paths.js'
 import { Progress } from '../../src/eventfiles/progress.js';
 import { freshFolder } from '../support/folder.js';
 
+const begin: ChainPoint = { position: 0, checksum: 0, offset: 0 };
+
 function batch(first: number, count: number): StoredBatch {
   return {
     point: { position: first + count - 1, checksum: first, offset: first * 100 },
@@ -118,7 +120,7 @@ describe('the writer of event files', () => {
     const directory = path.join(freshFolder(), 'events');
     const batches = [batch(1, 1), batch(2, 998), batch(1000, 3)];
     const files = writer(directory, batches);
-    files.add(undefined, 1);
+    files.add(begin, 1);
     files.add(batches[0]!.point, 1002);
     await files.flush();
     expect(listed(directory)).toHaveLength(1002);
@@ -133,7 +135,7 @@ describe('the writer of event files', () => {
     const directory = path.join(freshFolder(), 'events');
     const batches = [batch(1, 5)];
     const first = writer(directory, batches);
-    first.add(undefined, 5);
+    first.add(begin, 5);
     await first.flush();
     const at = (n: number): string => path.join(directory, '0000001', fileName(n, 'json'));
     fs.rmSync(at(2));
@@ -160,7 +162,7 @@ describe('the writer of event files', () => {
       },
     };
     const files = writer(directory, [batch(1, 2)], { disk, onProblem: (problem) => problems.push(problem) });
-    files.add(undefined, 2);
+    files.add(begin, 2);
     await waitFor(() => problems.length === 1);
     await expect(files.flush()).rejects.toThrow('no space');
     full = false;
