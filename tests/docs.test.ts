@@ -1,0 +1,56 @@
+/* Every TypeScript snippet of README and guide is type-checked and run, each as a program of its own in a fresh folder. */
+import { execFileSync, spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { freshFolder } from './support/folder.js';
+
+const root = path.resolve(import.meta.dirname, '..');
+// Inside the package, so that 'opossum-store' means the package itself.
+const folder = path.join(root, 'tests/.snippets');
+const pages = ['README.md', 'docs/guide.md'];
+
+const snippets = pages.flatMap((page) =>
+  [...fs.readFileSync(path.join(root, page), 'utf8').matchAll(/^```ts\n([\s\S]*?)^```/gm)].map((match, i) => ({
+    name: `${page} snippet ${i + 1}`,
+    file: `${page.replace(/\W/g, '-')}-${i + 1}`,
+    text: match[1]!,
+  })),
+);
+
+beforeAll(() => {
+  fs.rmSync(folder, { recursive: true, force: true });
+  fs.mkdirSync(folder, { recursive: true });
+  for (const { file, text } of snippets) fs.writeFileSync(path.join(folder, `${file}.ts`), `${text}\nexport {};\n`);
+  const options = { strict: true, noUncheckedIndexedAccess: true, target: 'ES2022', module: 'NodeNext', types: ['node'], skipLibCheck: true, lib: ['ES2023', 'ESNext.Disposable'], outDir: 'out', rootDir: '.' };
+  fs.writeFileSync(path.join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions: options, include: ['*.ts'] }));
+  try {
+    execFileSync(process.execPath, [path.join(root, 'node_modules/typescript/bin/tsc'), '-p', '.'], { cwd: folder, encoding: 'utf8' });
+  } catch (error) {
+    throw new Error(`A snippet does not compile:\n${(error as { stdout: string }).stdout}`);
+  }
+  return () => fs.rmSync(folder, { recursive: true, force: true });
+});
+
+describe('snippets', () => {
+  test('are there', () => {
+    for (const page of pages) expect(snippets.filter(({ name }) => name.startsWith(page)).length).toBeGreaterThan(0);
+  });
+
+  test.each(snippets)('$name runs', ({ file, text }) => {
+    const result = spawnSync(process.execPath, [path.join(folder, 'out', `${file}.js`)], { cwd: freshFolder(), encoding: 'utf8', timeout: 20_000 });
+    expect(result.stderr).toBe('');
+    expect(result.status).toBe(0);
+    // A comment "// prints: …" in a snippet is a promise.
+    for (const [, expected] of text.matchAll(/\/\/ prints: (.*)$/gm)) expect(result.stdout).toContain(expected);
+  });
+});
+
+describe('links', () => {
+  test.each(['README.md', ...(fs.readdirSync(path.join(root, 'docs'), { recursive: true }) as string[]).filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`)])('of %s lead to files that exist', (page) => {
+    const text = fs.readFileSync(path.join(root, page), 'utf8');
+    for (const [, target] of text.matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)) {
+      expect(fs.existsSync(path.resolve(root, path.dirname(page), target!)), `${target}`).toBe(true);
+    }
+  });
+});
