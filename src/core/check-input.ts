@@ -2,6 +2,7 @@
  * Checks what callers hand in, in about a microsecond an event; every backend uses it, so all refuse the same things
  * with the same words. Throws InvalidInputError with the path of the value and what to do about it.
  */
+import { checkFields, checkList, checkPosition, isText, refuseText } from './check-values.js';
 import type { AppendCondition } from './condition.js';
 import { InvalidInputError } from './errors.js';
 import type { AppendOptions, ReadOptions, SubscribeOptions } from './event-store.js';
@@ -10,53 +11,58 @@ import { checkJson, checkJsonObject, describe, type SizeBound } from './json.js'
 import { limits } from './limits.js';
 import type { Query, QueryItem } from './query.js';
 
+export { checkFields };
+
 /** Where defaults come from: injected, so that a simulation can replay them. */
 export type EventDefaults = { newId(): string; now(): number };
 
-/** Checks a batch and fills in ids, time stamps, tags and metadata. */
+/** Checks a batch, copies it and fills in ids, time stamps, tags and metadata. */
 export function prepareEvents(events: NewEvent | readonly NewEvent[], defaults: EventDefaults): PreparedEvent[] {
   const batch: readonly unknown[] = Array.isArray(events) ? events : [events];
-  if (batch.length === 0) throw new InvalidInputError('events', 'is empty. Append at least one event.');
-  if (batch.length > limits.batchEvents) {
-    throw new InvalidInputError('events', `holds ${batch.length} events; a batch may hold ${limits.batchEvents}. Split it.`);
+  const count = batch.length;
+  if (count === 0) throw new InvalidInputError('events', 'is empty. Append at least one event.');
+  if (count > limits.batchEvents) {
+    throw new InvalidInputError('events', `holds ${count} events; a batch may hold ${limits.batchEvents}. Split it.`);
   }
   const timestamp = new Date(defaults.now()).toISOString();
-  const prepared: PreparedEvent[] = new Array<PreparedEvent>(batch.length);
-  const sizes: SizeBound = { bytes: 0 };
+  const prepared: PreparedEvent[] = [];
   let given: Set<string> | undefined;
-  for (let i = 0; i < batch.length; i++) {
-    const before = sizes.bytes;
-    const event = prepareEvent(batch[i], `events[${i}]`, defaults, timestamp, sizes);
-    if (sizes.bytes - before > limits.eventBytes) checkEventBytes(event, `events[${i}]`);
-    if (event.ownId && batch.length > 1) {
+  let bytesMost = 0;
+  for (let i = 0; i < count; i++) {
+    const size: SizeBound = { least: 0, most: 0 };
+    const event = prepareEvent(batch[i], i, defaults, timestamp, size);
+    if (size.most > limits.eventBytes) checkEventBytes(event, size, `events[${i}]`);
+    if (event.ownId && count > 1) {
       given ??= new Set();
       if (given.has(event.id)) throw new InvalidInputError(`events[${i}].id`, `is ${describe(event.id)}, which an earlier event of this batch has too.`);
       given.add(event.id);
     }
-    prepared[i] = event;
+    bytesMost += size.most;
+    prepared.push(event);
   }
-  if (sizes.bytes > limits.batchBytes) checkBatchBytes(prepared);
+  if (bytesMost > limits.batchBytes) checkBatchBytes(prepared);
   return prepared;
 }
 
 const eventKeys = new Set(['type', 'data', 'tags', 'id', 'metadata', 'timestamp']);
 
-function prepareEvent(input: unknown, path: string, defaults: EventDefaults, now: string, sizes: SizeBound): PreparedEvent {
-  const event = checkFields(input, path, eventKeys, 'an event') as Partial<NewEvent>;
-  const { type, data, tags, id, metadata, timestamp } = event;
-  checkText(type, `${path}.type`, limits.typeBytes);
-  if (data === undefined) throw new InvalidInputError(`${path}.data`, 'is missing. Use null for an event without data.');
-  const checkedTags = tags === undefined ? noTags : checkTags(tags, `${path}.tags`);
-  if (id !== undefined) checkText(id, `${path}.id`, limits.idBytes);
-  if (timestamp !== undefined) checkTimestamp(timestamp, `${path}.timestamp`);
-  sizes.bytes += 250 + type.length * 6;
-  for (const tag of checkedTags) sizes.bytes += tag.length * 6 + 3;
+/** What the JSON of an event takes besides its texts and values, rounded up; the time stamp and a UUID are in it. */
+const frameBytesMost = 250;
+
+function prepareEvent(input: unknown, index: number, defaults: EventDefaults, now: string, size: SizeBound): PreparedEvent {
+  const { type, data, tags, id, metadata, timestamp } = checkEventFields(input, index);
+  if (!isText(type, limits.typeBytes)) refuseText(type, `events[${index}].type`, limits.typeBytes);
+  if (data === undefined) throw new InvalidInputError(`events[${index}].data`, 'is missing. Use null for an event without data.');
+  const checkedTags = tags === undefined ? noTags : checkTags(tags, index, size);
+  if (id !== undefined && !isText(id, limits.idBytes)) refuseText(id, `events[${index}].id`, limits.idBytes);
+  if (timestamp !== undefined) checkTimestamp(timestamp, `events[${index}].timestamp`);
+  size.most += frameBytesMost + type.length * 6 + (id === undefined ? 0 : id.length * 6);
   return {
     type,
-    data: checkJson(data, `${path}.data`, sizes),
+    data: checkJson(data, `events[${index}].data`, size),
     tags: checkedTags,
     id: id ?? defaults.newId(),
-    metadata: metadata === undefined ? noMetadata : checkJsonObject(metadata, `${path}.metadata`, sizes),
+    metadata: metadata === undefined ? noMetadata : checkJsonObject(metadata, `events[${index}].metadata`, size),
     timestamp: timestamp ?? now,
     ownId: id !== undefined,
   };
@@ -65,12 +71,34 @@ function prepareEvent(input: unknown, path: string, defaults: EventDefaults, now
 const noTags: readonly string[] = Object.freeze([]);
 const noMetadata = Object.freeze({});
 
-function checkTags(tags: unknown, path: string): readonly string[] {
-  const list = checkList(tags, path);
-  for (let i = 0; i < list.length; i++) checkText(list[i], `${path}[${i}]`, limits.tagBytes);
-  const distinct = list.length < 2 ? [...list] : [...new Set(list)];
-  if (distinct.length > limits.tags) throw new InvalidInputError(path, `holds ${distinct.length} tags; an event may have ${limits.tags}.`);
-  return distinct as string[];
+type EventFields = { readonly [Field in keyof NewEvent]?: unknown };
+
+function checkEventFields(input: unknown, index: number): EventFields {
+  if (typeof input === 'object' && input !== null && !Array.isArray(input)) {
+    let known = true;
+    for (const key in input) known &&= eventKeys.has(key);
+    if (known) return input;
+  }
+  return checkFields(input, `events[${index}]`, eventKeys, 'an event');
+}
+
+function checkTags(tags: unknown, index: number, size: SizeBound): readonly string[] {
+  const list = checkList(tags, `events[${index}].tags`);
+  const count = list.length;
+  const distinct: string[] = [];
+  const known = count > 8 ? new Set<string>() : undefined;
+  for (let i = 0; i < count; i++) {
+    const tag = list[i];
+    if (!isText(tag, limits.tagBytes)) refuseText(tag, `events[${index}].tags[${i}]`, limits.tagBytes);
+    if (known ? known.has(tag) : distinct.includes(tag)) continue;
+    known?.add(tag);
+    distinct.push(tag);
+    size.most += tag.length * 6 + 3;
+    if (distinct.length > limits.tags) {
+      throw new InvalidInputError(`events[${index}].tags`, `holds more than ${limits.tags} different tags, which is what an event may have.`);
+    }
+  }
+  return distinct;
 }
 
 const rfc3339Utc = /^(\d{4})-(\d{2})-(\d{2})T([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d{1,9})?Z$/;
@@ -87,18 +115,21 @@ function jsonBytes(value: unknown): number {
   return Buffer.byteLength(JSON.stringify(value));
 }
 
-function checkEventBytes({ ownId: _, ...event }: PreparedEvent, path: string): void {
-  const bytes = jsonBytes(event);
+function checkEventBytes({ ownId: _, ...event }: PreparedEvent, { least }: SizeBound, path: string): void {
+  // Text that is certainly too long is not measured: it may be longer than the longest string there can be.
+  const bytes = least > limits.eventBytes ? least : jsonBytes(event);
   if (bytes > limits.eventBytes) {
-    throw new InvalidInputError(path, `takes ${bytes} bytes as JSON; an event may take ${limits.eventBytes}. Store large content elsewhere and refer to it.`);
+    throw new InvalidInputError(path, `takes ${bytes} bytes or more as JSON; an event may take ${limits.eventBytes}. Store large content elsewhere and refer to it.`);
   }
 }
 
 function checkBatchBytes(events: readonly PreparedEvent[]): void {
   let bytes = 0;
-  for (const { ownId: _, ...event } of events) bytes += jsonBytes(event);
-  if (bytes > limits.batchBytes) {
-    throw new InvalidInputError('events', `take ${bytes} bytes as JSON; a batch may take ${limits.batchBytes}. Split it.`);
+  for (const { ownId: _, ...event } of events) {
+    bytes += jsonBytes(event);
+    if (bytes > limits.batchBytes) {
+      throw new InvalidInputError('events', `take more than ${limits.batchBytes} bytes as JSON, which is what a batch may take. Split it.`);
+    }
   }
 }
 
@@ -128,7 +159,7 @@ export function checkQuery(query: Query, path = 'query'): Query {
   const { items } = checkFields(query, path, queryKeys, 'a query') as { items?: unknown };
   const list = checkList(items, `${path}.items`);
   if (list.length === 0) throw new InvalidInputError(`${path}.items`, "is empty, which would match nothing. Use 'all' to match every event.");
-  return { items: list.map((item, i) => checkItem(item, `${path}.items[${i}]`)) };
+  return { items: Array.from(list, (item, i) => checkItem(item, `${path}.items[${i}]`)) };
 }
 
 const queryKeys = new Set(['items']);
@@ -148,8 +179,13 @@ function checkItem(input: unknown, path: string): QueryItem {
 function checkTexts(texts: unknown, path: string, bytes: number): readonly string[] {
   const list = checkList(texts, path);
   if (list.length === 0) throw new InvalidInputError(path, 'is empty. Leave it out if it should not restrict.');
-  for (let i = 0; i < list.length; i++) checkText(list[i], `${path}[${i}]`, bytes);
-  return [...new Set(list as readonly string[])];
+  const distinct = new Set<string>();
+  for (let i = 0; i < list.length; i++) {
+    const text = list[i];
+    if (!isText(text, bytes)) refuseText(text, `${path}[${i}]`, bytes);
+    distinct.add(text);
+  }
+  return [...distinct];
 }
 
 function queryBound(query: Exclude<Query, 'all'>): number {
@@ -164,37 +200,37 @@ function queryBound(query: Exclude<Query, 'all'>): number {
 
 export function checkAppendOptions(options: AppendOptions | undefined): AppendOptions {
   if (options === undefined) return {};
-  checkFields(options, 'options', appendOptionKeys, 'append options');
-  checkSignal(options.signal);
-  return options;
+  const checked: AppendOptions = { ...checkFields(options, 'options', appendOptionKeys, 'append options') };
+  checkSignal(checked.signal);
+  return checked;
 }
 
 const appendOptionKeys = new Set(['signal']);
 
 export function checkReadOptions(options: ReadOptions | undefined): ReadOptions {
   if (options === undefined) return {};
-  checkFields(options, 'options', readOptionKeys, 'read options');
-  checkPosition(options.after, 'options.after', 0);
-  checkPosition(options.before, 'options.before', 1);
-  checkPosition(options.limit, 'options.limit', 1);
-  if (options.backwards !== undefined && typeof options.backwards !== 'boolean') {
-    throw new InvalidInputError('options.backwards', `is ${describe(options.backwards)}; it must be true or false.`);
+  const checked: ReadOptions = { ...checkFields(options, 'options', readOptionKeys, 'read options') };
+  checkPosition(checked.after, 'options.after', 0);
+  checkPosition(checked.before, 'options.before', 1);
+  checkPosition(checked.limit, 'options.limit', 1);
+  if (checked.backwards !== undefined && typeof checked.backwards !== 'boolean') {
+    throw new InvalidInputError('options.backwards', `is ${describe(checked.backwards)}; it must be true or false.`);
   }
-  checkSignal(options.signal);
-  return { ...options };
+  checkSignal(checked.signal);
+  return checked;
 }
 
 const readOptionKeys = new Set(['after', 'before', 'limit', 'backwards', 'signal']);
 
 export function checkSubscribeOptions(options: SubscribeOptions | undefined): SubscribeOptions {
   if (options === undefined) return {};
-  checkFields(options, 'options', subscribeOptionKeys, 'subscribe options');
-  checkPosition(options.after, 'options.after', 0);
-  if (options.onCaughtUp !== undefined && typeof options.onCaughtUp !== 'function') {
-    throw new InvalidInputError('options.onCaughtUp', `is ${describe(options.onCaughtUp)}; it must be a function.`);
+  const checked: SubscribeOptions = { ...checkFields(options, 'options', subscribeOptionKeys, 'subscribe options') };
+  checkPosition(checked.after, 'options.after', 0);
+  if (checked.onCaughtUp !== undefined && typeof checked.onCaughtUp !== 'function') {
+    throw new InvalidInputError('options.onCaughtUp', `is ${describe(checked.onCaughtUp)}; it must be a function.`);
   }
-  checkSignal(options.signal);
-  return { ...options };
+  checkSignal(checked.signal);
+  return checked;
 }
 
 const subscribeOptionKeys = new Set(['after', 'signal', 'onCaughtUp']);
@@ -202,40 +238,5 @@ const subscribeOptionKeys = new Set(['after', 'signal', 'onCaughtUp']);
 function checkSignal(signal: unknown): void {
   if (signal !== undefined && !(typeof signal === 'object' && signal !== null && 'aborted' in signal && 'addEventListener' in signal)) {
     throw new InvalidInputError('options.signal', `is ${describe(signal)}; it must be an AbortSignal.`);
-  }
-}
-
-function checkPosition(value: unknown, path: string, least: number): void {
-  if (value === undefined) return;
-  if (!Number.isSafeInteger(value) || (value as number) < least) {
-    throw new InvalidInputError(path, `is ${describe(value)}; it must be a whole number from ${least} to 2^53 - 1.`);
-  }
-}
-
-/** Checks that `input` is an object with no other fields than `known`. */
-export function checkFields(input: unknown, path: string, known: ReadonlySet<string>, what: string): object {
-  if (typeof input !== 'object' || input === null || Array.isArray(input)) {
-    throw new InvalidInputError(path, `is ${describe(input)}; it must be ${what}, an object with ${[...known].join(', ')}.`);
-  }
-  for (const key in input) {
-    if (!known.has(key)) {
-      throw new InvalidInputError(`${path}.${key}`, `is not a field of ${what}; the fields are ${[...known].join(', ')}.`);
-    }
-  }
-  return input;
-}
-
-function checkList(value: unknown, path: string): readonly unknown[] {
-  if (!Array.isArray(value)) throw new InvalidInputError(path, `is ${describe(value)}; it must be an array.`);
-  return value as readonly unknown[];
-}
-
-function checkText(value: unknown, path: string, bytes: number): asserts value is string {
-  if (value === undefined) throw new InvalidInputError(path, 'is missing.');
-  if (typeof value !== 'string') throw new InvalidInputError(path, `is ${describe(value)}; it must be a string.`);
-  if (value === '') throw new InvalidInputError(path, 'is empty; it must have at least one character.');
-  if (!value.isWellFormed()) throw new InvalidInputError(path, 'holds a lone surrogate, which UTF-8 cannot store.');
-  if (value.length * 3 > bytes && Buffer.byteLength(value) > bytes) {
-    throw new InvalidInputError(path, `takes ${Buffer.byteLength(value)} bytes of UTF-8; at most ${bytes} are allowed.`);
   }
 }

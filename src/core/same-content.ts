@@ -1,4 +1,4 @@
-import type { JsonValue } from './event.js';
+import type { JsonObject, JsonValue } from './event.js';
 
 type Content = { readonly type: string; readonly tags: readonly string[]; readonly data: JsonValue };
 
@@ -7,8 +7,10 @@ export function sameContent(a: Content, b: Content): boolean {
   return a.type === b.type && sameSet(a.tags, b.tags) && sameJson(a.data, b.data);
 }
 
+/** Neither list has duplicates. */
 function sameSet(a: readonly string[], b: readonly string[]): boolean {
   if (a.length !== b.length) return false;
+  if (a.every((tag, i) => tag === b[i])) return true;
   const known = new Set(a);
   return b.every((tag) => known.has(tag));
 }
@@ -20,13 +22,17 @@ export function sameJson(a: JsonValue | undefined, b: JsonValue | undefined): bo
   if (Array.isArray(a) || Array.isArray(b)) {
     return Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((value, i) => sameJson(value, b[i]));
   }
-  const left = presentEntries(a as { [key: string]: JsonValue | undefined });
-  const right = b as { [key: string]: JsonValue | undefined };
-  return (
-    left.length === presentEntries(right).length && left.every(([key, value]) => Object.hasOwn(right, key) && sameJson(value, right[key]))
-  );
+  return sameObject(a as JsonObject, b as JsonObject);
 }
 
-function presentEntries(object: { [key: string]: JsonValue | undefined }): [string, JsonValue][] {
-  return Object.entries(object).filter((entry): entry is [string, JsonValue] => entry[1] !== undefined);
+function sameObject(a: JsonObject, b: JsonObject): boolean {
+  let left = 0;
+  for (const key of Object.keys(a)) {
+    if (a[key] === undefined) continue;
+    left++;
+    if (!Object.hasOwn(b, key) || !sameJson(a[key], b[key])) return false;
+  }
+  let right = 0;
+  for (const key of Object.keys(b)) if (b[key] !== undefined) right++;
+  return left === right;
 }

@@ -210,6 +210,8 @@ function toFileStat(stats: fs.Stats): FileStat {
   };
 }
 
+export type { NoParamCallback, PathLike } from 'node:fs';
+
 /** What proper-lockfile calls: a plain object, since it cannot take the module itself. */
 export const lockFileSystem = {
   mkdir: fs.mkdir,

@@ -40,10 +40,20 @@ export const locationLength = 10;
 export const idEntryLength = 6;
 /** Hash uint32, kind uint8, length of the key uint16, count of slots uint16; then the key and its slots. */
 export const keyEntryHeadLength = 9;
-/** Longer lists of slots have a page of their own, and the entry names it by a uint32. */
+/** Longer lists of slots have a page of their own; the entry counts it, by a uint32, from the first of these pages. */
 export const maxInlineSlots = 32;
 /** What pages of keys aim at, in bytes. */
 export const keyPageBytes = 1200;
+
+/** Bytes of the filter of a block's ids: 16 bits for each. */
+export function idFilterBytes(count: number): number {
+  return count * 2;
+}
+
+/** Bytes of the filter of `keys` keys: 8 to 16 bits for each. */
+export function keyFilterBytes(keys: number): number {
+  return 2 ** Math.ceil(Math.log2(Math.max(8, keys)));
+}
 
 /** The order of pages in a file: key filter, id filter, locations, ids, keys, postings. */
 export type BlockLayout = {

@@ -117,7 +117,7 @@ export class BlockSegment implements Segment, PageOwner {
       const start = at + keyEntryHeadLength;
       const behind = start + length;
       if (page.readUInt32LE(at) === hash && page[at + 4] === kind && length === bytes.length && bytes.compare(page, start, behind) === 0) {
-        if (count > maxInlineSlots) return whenReady(this.#page(head, page.readUInt32LE(behind)), (slots) => storedMatches(slots, 0, count));
+        if (count > maxInlineSlots) return whenReady(this.#page(head, head.layout.postings + page.readUInt32LE(behind)), (slots) => storedMatches(slots, 0, count));
         return storedMatches(page, behind, count);
       }
       at = behind + (count > maxInlineSlots ? 4 : count * 2);

@@ -1,7 +1,12 @@
 import type { ChainPoint, EventLocation, IndexedEvent } from '../core/stored.js';
+import { idFilterBytes } from './block-format.js';
+import { addToFilter, hashText } from './hash.js';
 import { keyKind, type IndexKey } from './index-key.js';
 import { ListedMatches, type Matches } from './matches.js';
 import type { Segment } from './segment.js';
+
+/** Rising slots by key: a number where there is one only, which is most frequent and needs no array. */
+export type SlotLists = Map<string, number | number[]>;
 
 /** A block that is still being filled, or was rebuilt from the ledger. Filling it costs well below a microsecond an event. */
 export class MemorySegment implements Segment {
@@ -9,21 +14,22 @@ export class MemorySegment implements Segment {
   /** How many events make it full. */
   readonly size: number;
   /** Slots by type and by tag, in the order in which the keys first came. */
-  readonly types = new Map<string, number[]>();
-  readonly tags = new Map<string, number[]>();
+  readonly types: SlotLists = new Map();
+  readonly tags: SlotLists = new Map();
   readonly ids: string[] = [];
-  readonly #offsets: Float64Array;
-  readonly #lengths: Uint32Array;
+  /** Where records lie in the ledger, by slot. */
+  readonly offsets: Float64Array;
+  readonly lengths: Uint32Array;
   #end: ChainPoint | undefined;
   /** Slots by id, up to `#idsKnown` (exclusive): made when it is first asked for, since many stores never ask. */
-  #slotsById = new Map<string, number | number[]>();
+  readonly #slotsById: SlotLists = new Map();
   #idsKnown = 0;
 
   constructor(first: number, size: number) {
     this.first = first;
     this.size = size;
-    this.#offsets = new Float64Array(size);
-    this.#lengths = new Uint32Array(size);
+    this.offsets = new Float64Array(size);
+    this.lengths = new Uint32Array(size);
   }
 
   /** How many events it holds. */
@@ -43,8 +49,8 @@ export class MemorySegment implements Segment {
     addSlot(this.types, event.type, slot);
     for (const tag of event.tags) addSlot(this.tags, tag, slot);
     this.ids.push(event.id);
-    this.#offsets[slot] = event.offset;
-    this.#lengths[slot] = event.length;
+    this.offsets[slot] = event.offset;
+    this.lengths[slot] = event.length;
     if (slot + 1 === this.size) this.#end = point;
   }
 
@@ -61,39 +67,44 @@ export class MemorySegment implements Segment {
 
   matches(key: IndexKey): Matches | undefined {
     const slots = (key.kind === keyKind.type ? this.types : this.tags).get(key.text);
-    return slots && new ListedMatches(slots);
+    return slots === undefined ? undefined : new ListedMatches(typeof slots === 'number' ? [slots] : slots);
   }
 
   location(slot: number): EventLocation {
     if (slot >= this.count) throw outOfOrder(this.first + slot, this.first + this.count);
-    return { offset: this.#offsets[slot]!, length: this.#lengths[slot]! };
+    return { offset: this.offsets[slot]!, length: this.lengths[slot]! };
   }
 
   candidates(id: IndexKey): readonly number[] {
-    for (; this.#idsKnown < this.ids.length; this.#idsKnown++) this.#noteId(this.ids[this.#idsKnown]!, this.#idsKnown);
+    for (; this.#idsKnown < this.ids.length; this.#idsKnown++) addSlot(this.#slotsById, this.ids[this.#idsKnown]!, this.#idsKnown);
     const slots = this.#slotsById.get(id.text);
     if (slots === undefined) return noSlots;
     return typeof slots === 'number' ? [slots] : slots;
   }
 
-  #noteId(id: string, slot: number): void {
-    const known = this.#slotsById.get(id);
-    if (known === undefined) this.#slotsById.set(id, slot);
-    else if (typeof known === 'number') this.#slotsById.set(id, [known, slot]);
-    else known.push(slot);
+  idFilter(): Uint8Array {
+    const filter = new Uint8Array(idFilterBytes(this.size));
+    for (const id of this.ids) addToFilter(filter, hashText(id, keyKind.id));
+    return filter;
   }
 }
 
 const noSlots: readonly number[] = Object.freeze([]);
 
-function addSlot(lists: Map<string, number[]>, key: string, slot: number): void {
+function addSlot(lists: SlotLists, key: string, slot: number): void {
   const slots = lists.get(key);
-  if (slots === undefined) lists.set(key, [slot]);
-  else if (slots[slots.length - 1] !== slot) slots.push(slot);
+  if (slots === undefined) lists.set(key, slot);
+  else if (typeof slots === 'number') {
+    if (slots !== slot) lists.set(key, [slots, slot]);
+  } else if (slots[slots.length - 1] !== slot) slots.push(slot);
 }
 
-function truncateSlots(lists: Map<string, number[]>, count: number): void {
+function truncateSlots(lists: SlotLists, count: number): void {
   for (const [key, slots] of lists) {
+    if (typeof slots === 'number') {
+      if (slots >= count) lists.delete(key);
+      continue;
+    }
     while (slots.length > 0 && slots[slots.length - 1]! >= count) slots.pop();
     if (slots.length === 0) lists.delete(key);
   }

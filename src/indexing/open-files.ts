@@ -1,4 +1,5 @@
 import type { Awaitable, Disk, DiskFile } from '../disk/disk.js';
+import { codeOf } from '../disk/error-code.js';
 import { whenReady } from './when-ready.js';
 
 type OpenFile = {
@@ -27,7 +28,7 @@ export class OpenFiles {
   /** Fills `target` from byte `offset` on; returns how many bytes there were. */
   read(path: string, target: Uint8Array, offset: number): Awaitable<number> {
     const known = this.#open.get(path);
-    if (!known) return whenReady(this.#disk.open(path, 'read'), (file) => this.#read(this.#hold(path, file), target, offset));
+    if (!known) return whenReady(this.#openFile(path), (file) => this.#read(this.#hold(path, file), target, offset));
     this.#open.delete(path);
     this.#open.set(path, known);
     return this.#read(known, target, offset);
@@ -45,6 +46,21 @@ export class OpenFiles {
   close(): void {
     this.#max = 0;
     this.#closeOldest();
+  }
+
+  /** When the process has too many files open, ours go first. */
+  #openFile(path: string): Awaitable<DiskFile> {
+    const retry = (error: unknown): Awaitable<DiskFile> => {
+      if (!['EMFILE', 'ENFILE'].includes(codeOf(error) ?? '') || this.#open.size === 0) throw error;
+      this.#closeOldest(0);
+      return this.#disk.open(path, 'read');
+    };
+    try {
+      const opening = this.#disk.open(path, 'read');
+      return opening instanceof Promise ? opening.catch(retry) : opening;
+    } catch (error) {
+      return retry(error);
+    }
   }
 
   #hold(path: string, file: DiskFile): OpenFile {
@@ -74,9 +90,9 @@ export class OpenFiles {
     if (this.#open.size > this.#max) this.#closeOldest();
   }
 
-  #closeOldest(): void {
+  #closeOldest(max = this.#max): void {
     for (const opened of this.#open.values()) {
-      if (this.#open.size <= this.#max) return;
+      if (this.#open.size <= max) return;
       if (opened.readers > 0) continue;
       this.#open.delete(opened.path);
       void opened.file.close();

@@ -18,4 +18,6 @@ export interface Segment {
   location(slot: number): Awaitable<EventLocation>;
   /** Slots, rising, whose event may have this id: rarely one too many, never one too few. */
   candidates(id: IndexKey): Awaitable<readonly number[]>;
+  /** A filter of all ids, for the caller to keep. */
+  idFilter(): Awaitable<Uint8Array>;
 }

@@ -1,0 +1,93 @@
+import type { Awaitable } from '../disk/disk.js';
+import { afterAll, beforeAll, type Matches } from './matches.js';
+import type { QueryPlan } from './query-plan.js';
+
+/** Goes through the positions that match a query. One call of `next` at a time. */
+export interface PositionCursor {
+  /** Up to `max` further positions in the cursor's order; fewer only at the end. */
+  next(max: number): Promise<number[]>;
+}
+
+/** What a cursor asks: blocks by number, whether they are sealed by then or not. */
+export interface MatchSource {
+  readonly blockSize: number;
+  /** Pages read from files so far. */
+  readonly pagesRead: number;
+  matchesIn(block: number, plan: QueryPlan): Awaitable<Matches | undefined>;
+  yieldTurn(): Promise<void>;
+}
+
+/** Positions after `after` (exclusive) up to `upTo` (inclusive). */
+export type PositionRange = { readonly after: number; readonly upTo: number; readonly backwards: boolean };
+
+/** Work between two pauses, in blocks that turned out not to have the keys: about a millisecond. */
+const workPerPause = 1024;
+const workPerPage = 16;
+const workPerMatchedBlock = 32;
+
+export class MatchCursor implements PositionCursor {
+  readonly #source: MatchSource;
+  readonly #plan: QueryPlan;
+  readonly #backwards: boolean;
+  /** What is left: both inclusive. */
+  #from: number;
+  #upTo: number;
+  #work = 0;
+
+  constructor(source: MatchSource, plan: QueryPlan, range: PositionRange) {
+    this.#source = source;
+    this.#plan = plan;
+    this.#from = range.after + 1;
+    this.#upTo = range.upTo;
+    this.#backwards = range.backwards;
+  }
+
+  async next(max: number): Promise<number[]> {
+    const positions: number[] = [];
+    while (this.#from <= this.#upTo && positions.length < max) {
+      const { blockSize } = this.#source;
+      const block = Math.floor(((this.#backwards ? this.#upTo : this.#from) - 1) / blockSize);
+      const found = this.#find(block);
+      const matches = found instanceof Promise ? await found : found;
+      this.#work += matches ? workPerMatchedBlock : 1;
+      if (this.#backwards) this.#collectBackwards(matches, block * blockSize + 1, max, positions);
+      else this.#collect(matches, block * blockSize + 1, max, positions);
+      if (this.#work >= workPerPause) {
+        this.#work = 0;
+        await this.#source.yieldTurn();
+      }
+    }
+    return positions;
+  }
+
+  #find(block: number): Awaitable<Matches | undefined> {
+    const before = this.#source.pagesRead;
+    const found = this.#source.matchesIn(block, this.#plan);
+    this.#work += (this.#source.pagesRead - before) * workPerPage;
+    return found;
+  }
+
+  #collect(matches: Matches | undefined, first: number, max: number, positions: number[]): void {
+    const last = Math.min(this.#upTo, first + this.#source.blockSize - 1);
+    let from = this.#from - first;
+    while (matches && positions.length < max) {
+      const slot = matches.atOrAfter(from);
+      if (slot === afterAll || first + slot > last) break;
+      positions.push(first + slot);
+      from = slot + 1;
+    }
+    this.#from = matches && positions.length === max ? first + from : last + 1;
+  }
+
+  #collectBackwards(matches: Matches | undefined, first: number, max: number, positions: number[]): void {
+    const lowest = Math.max(this.#from, first);
+    let upTo = this.#upTo - first;
+    while (matches && positions.length < max) {
+      const slot = matches.atOrBefore(upTo);
+      if (slot === beforeAll || first + slot < lowest) break;
+      positions.push(first + slot);
+      upTo = slot - 1;
+    }
+    this.#upTo = matches && positions.length === max ? first + upTo : lowest - 1;
+  }
+}

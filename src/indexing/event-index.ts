@@ -1,0 +1,247 @@
+/*
+ * The index of one ledger by type, tag and id: full durable blocks in files, the newest events in memory. Guarantee: it
+ * never says "no match" because of a missing or damaged file. It holds nothing that the ledger does not, so any of its
+ * files may be deleted at any time.
+ */
+import type { Query } from '../core/query.js';
+import type { ChainPoint, EventLocation, IndexedEvent } from '../core/stored.js';
+import type { Awaitable } from '../disk/disk.js';
+import { MatchCursor, type MatchSource, type PositionCursor, type PositionRange } from './cursor.js';
+import { IndexKey, keyKind } from './index-key.js';
+import { afterAll, type Matches } from './matches.js';
+import { MemorySegment } from './memory-segment.js';
+import { findMatches, planQuery, type QueryPlan } from './query-plan.js';
+import { SealedBlocks, type ScannedFrame, type SealedBlocksOptions } from './sealed-blocks.js';
+import { blockSize as standardBlockSize } from './segment.js';
+
+export type { PositionCursor, PositionRange, ScannedFrame };
+
+/** `blockSize` must be a power of two of at least 64, the same for all who use the folder: only tests give another than 4,096. */
+export type EventIndexOptions = Omit<SealedBlocksOptions, 'blockSize' | 'cacheBytes'> & { readonly blockSize?: number; readonly cacheBytes?: number };
+
+const standardCacheBytes = 16 * 1024 * 1024;
+/** After a failure so many calls of `seal` at most do nothing. */
+const maxSkippedSeals = 1024;
+/** Pages that `firstMatch` reads before it lets others run. */
+const pagesWithoutPause = 64;
+
+export class EventIndex {
+  readonly #sealed: SealedBlocks;
+  readonly #blockSize: number;
+  readonly #source: MatchSource;
+  /** Blocks behind the sealed ones; only the last is not full. */
+  readonly #memory: MemorySegment[] = [];
+  #last: number;
+  #sealing: Promise<void> | undefined;
+  #skipSeals = 0;
+  #nextSkip = 1;
+
+  /** Opens the index of a ledger. Costs one listing of the folder and one small read, however many events there are. */
+  static async open(options: EventIndexOptions): Promise<EventIndex> {
+    const { blockSize = standardBlockSize, cacheBytes = standardCacheBytes } = options;
+    const sealed = new SealedBlocks({ ...options, blockSize, cacheBytes });
+    await sealed.findNewest();
+    return new EventIndex(sealed, blockSize, options.yieldTurn);
+  }
+
+  private constructor(sealed: SealedBlocks, blockSize: number, yieldTurn: () => Promise<void>) {
+    this.#sealed = sealed;
+    this.#blockSize = blockSize;
+    this.#last = sealed.count * blockSize;
+    this.#source = {
+      blockSize,
+      matchesIn: (block, plan) => this.#matchesIn(block, plan),
+      yieldTurn,
+      get pagesRead() {
+        return sealed.cache.added;
+      },
+    };
+  }
+
+  /** The frame that holds the newest sealed position, and maybe events behind it: the ledger is read from here on. */
+  get scanFrom(): ChainPoint | undefined {
+    return this.#sealed.newestEnd;
+  }
+
+  /** Position of the last event that the index knows; 0 when it knows none. */
+  get last(): number {
+    return this.#last;
+  }
+
+  /** Full blocks that are in memory only. */
+  get unsealed(): number {
+    const { length } = this.#memory;
+    return length > 0 && this.#memory[length - 1]!.end === undefined ? length - 1 : length;
+  }
+
+  /** Adds the events of the next frame of the chain. Events that are sealed already are passed over. */
+  addFrame(point: ChainPoint, events: readonly IndexedEvent[]): void {
+    const sealed = this.#sealed.count * this.#blockSize;
+    let segment = this.#memory[this.#memory.length - 1];
+    for (const event of events) {
+      if (event.position <= sealed) continue;
+      if (!segment || segment.count === this.#blockSize) {
+        segment = new MemorySegment(this.#last + 1, this.#blockSize);
+        this.#memory.push(segment);
+      }
+      segment.add(event, point);
+      this.#last = event.position;
+    }
+  }
+
+  /** Takes back the events above `last`, none of which is sealed. */
+  truncate(last: number): void {
+    if (last >= this.#last) return;
+    if (last < this.#sealed.count * this.#blockSize) throw new Error(`Index: events above ${last} are taken back, which are sealed.`);
+    while (this.#memory.length > 0 && this.#memory[this.#memory.length - 1]!.first > last) this.#memory.pop();
+    const segment = this.#memory[this.#memory.length - 1];
+    segment?.truncate(last - segment.first + 1);
+    this.#last = last;
+  }
+
+  /**
+   * Moves full blocks whose last frame ends at or below `durable` from memory into files. Never fails: what cannot be
+   * written stays in memory, and a later call tries again, though not the very next. With `readOnly`, and wherever
+   * another process was faster, the file that is there takes the place of the block in memory.
+   */
+  seal(durable: number): Promise<void> {
+    if (this.#sealing) return this.#sealing;
+    if (!this.#nextToSeal(durable)) return Promise.resolve();
+    if (this.#skipSeals > 0) {
+      this.#skipSeals--;
+      return Promise.resolve();
+    }
+    this.#sealing = this.#sealAll(durable).finally(() => {
+      this.#sealing = undefined;
+    });
+    return this.#sealing;
+  }
+
+  /** The positions in `range` that match, in order. `upTo` counts up to `last` as it is now. */
+  cursor(query: Query, range: PositionRange): PositionCursor {
+    return new MatchCursor(this.#source, planQuery(query), { ...range, upTo: Math.min(range.upTo, this.#last) });
+  }
+
+  /** The lowest position after `after` (exclusive) up to `upTo` (inclusive) that matches; 0 when there is none. */
+  firstMatch(query: Query, after: number, upTo: number): Awaitable<number> {
+    const plan = planQuery(query);
+    const last = Math.min(upTo, this.#last);
+    const pages = this.#sealed.cache.added;
+    for (let from = after + 1; from <= last; ) {
+      const block = Math.floor((from - 1) / this.#blockSize);
+      const first = block * this.#blockSize + 1;
+      if (this.#sealed.cache.added - pages > pagesWithoutPause) return this.#firstMatchLater(plan, from, last);
+      const matches = this.#matchesIn(block, plan);
+      if (matches instanceof Promise) return matches.then(() => this.#firstMatchLater(plan, from, last));
+      const slot = matches ? matches.atOrAfter(from - first) : afterAll;
+      if (slot < this.#blockSize) return first + slot <= last ? first + slot : 0;
+      from = first + this.#blockSize;
+    }
+    return 0;
+  }
+
+  /** Where the records of these positions lie, in the same order. */
+  locate(positions: readonly number[]): Awaitable<EventLocation[]> {
+    return this.#locate(positions, 0, []);
+  }
+
+  /** Positions, rising, whose event may have this id: rarely one too many, never one too few. */
+  candidates(id: string): Awaitable<readonly number[]> {
+    return this.#candidates(new IndexKey(keyKind.id, id), 0, []);
+  }
+
+  /**
+   * Checks every sealed file by its own checksums; returns those that are damaged or missing. They are rebuilt when they
+   * are next needed. `verifyBlocks` compares with the ledger as well.
+   */
+  async verify(): Promise<{ path: string; first: number; problem: unknown }[]> {
+    const damaged = [];
+    for (let block = 0; block < this.#sealed.count; block++) {
+      try {
+        await this.#sealed.verify(block);
+      } catch (problem) {
+        damaged.push({ path: this.#sealed.pathOf(block), first: block * this.#blockSize + 1, problem });
+      }
+      await this.#source.yieldTurn();
+    }
+    return damaged;
+  }
+
+  /** Closes its files. */
+  close(): void {
+    this.#sealed.close();
+  }
+
+  #matchesIn(block: number, plan: QueryPlan): Awaitable<Matches | undefined> {
+    const { count } = this.#sealed;
+    if (block < count) return this.#sealed.use(block, (segment) => findMatches(plan, segment));
+    const segment = this.#memory[block - count];
+    return segment && findMatches(plan, segment);
+  }
+
+  async #firstMatchLater(plan: QueryPlan, from: number, upTo: number): Promise<number> {
+    await this.#source.yieldTurn();
+    const [position] = await new MatchCursor(this.#source, plan, { after: from - 1, upTo, backwards: false }).next(1);
+    return position ?? 0;
+  }
+
+  #locate(positions: readonly number[], index: number, found: EventLocation[]): Awaitable<EventLocation[]> {
+    for (let i = index; i < positions.length; i++) {
+      const location = this.#location(positions[i]!);
+      if (location instanceof Promise) {
+        return location.then((late) => {
+          found.push(late);
+          return this.#locate(positions, i + 1, found);
+        });
+      }
+      found.push(location);
+    }
+    return found;
+  }
+
+  #location(position: number): Awaitable<EventLocation> {
+    if (!(position >= 1 && position <= this.#last)) throw new Error(`Index: position ${position} is not known; the last is ${this.#last}.`);
+    const block = Math.floor((position - 1) / this.#blockSize);
+    const slot = position - 1 - block * this.#blockSize;
+    const { count } = this.#sealed;
+    if (block < count) return this.#sealed.use(block, (segment) => segment.location(slot));
+    return this.#memory[block - count]!.location(slot);
+  }
+
+  /** Blocks may be sealed between two steps, so each is looked up by its number when its turn comes. */
+  #candidates(id: IndexKey, from: number, found: number[]): Awaitable<number[]> {
+    for (let block = from; block < this.#sealed.count + this.#memory.length; block++) {
+      const { count } = this.#sealed;
+      const slots = block < count ? this.#sealed.candidates(block, id) : this.#memory[block - count]!.candidates(id);
+      const first = block * this.#blockSize + 1;
+      if (slots instanceof Promise) {
+        return slots.then((late) => {
+          for (const slot of late) found.push(first + slot);
+          return this.#candidates(id, block + 1, found);
+        });
+      }
+      for (const slot of slots) found.push(first + slot);
+    }
+    return found;
+  }
+
+  #nextToSeal(durable: number): { segment: MemorySegment; end: ChainPoint } | undefined {
+    const segment = this.#memory[0];
+    return segment?.end && segment.end.position <= durable ? { segment, end: segment.end } : undefined;
+  }
+
+  async #sealAll(durable: number): Promise<void> {
+    for (let next = this.#nextToSeal(durable); next; next = this.#nextToSeal(durable)) {
+      if (!(await this.#sealed.writeNext(next.segment))) {
+        this.#skipSeals = this.#nextSkip;
+        this.#nextSkip = Math.min(this.#nextSkip * 2, maxSkippedSeals);
+        return;
+      }
+      // Both at once: nobody may see the block in neither place, or count it twice.
+      this.#sealed.addNext(next.end);
+      this.#memory.shift();
+      this.#nextSkip = 1;
+      await this.#source.yieldTurn();
+    }
+  }
+}

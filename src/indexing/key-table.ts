@@ -1,0 +1,92 @@
+import { keyEntryHeadLength, maxInlineSlots } from './block-format.js';
+import { hashText } from './hash.js';
+import { keyKind, type KeyKind } from './index-key.js';
+import type { MemorySegment } from './memory-segment.js';
+
+/** Keys handled between two pauses: well below a millisecond's work. */
+const keysPerPause = 2048;
+
+/** The types and tags of a segment, encoded one behind the other as the pages of keys hold them. */
+export class KeyTable {
+  /** Entries of all keys, in the order in which they first came. */
+  bytes = Buffer.allocUnsafeSlow(128 * 1024);
+  readonly hashes: number[] = [];
+  /** Where each entry ends in `bytes`. */
+  readonly ends: number[] = [];
+  /** Lists of slots that get a page of their own, in the order in which entries refer to them. */
+  readonly longLists: (readonly number[])[] = [];
+  #view = viewOf(this.bytes);
+  #end = 0;
+
+  /** Bytes of all entries. */
+  get length(): number {
+    return this.#end;
+  }
+
+  static *of({ types, tags }: MemorySegment): Generator<void, KeyTable, undefined> {
+    const table = new KeyTable();
+    for (const [kind, lists] of [[keyKind.type, types], [keyKind.tag, tags]] as const) {
+      for (const [text, slots] of lists) {
+        table.#add(kind, text, slots);
+        if (table.hashes.length % keysPerPause === 0) yield;
+      }
+    }
+    return table;
+  }
+
+  #add(kind: KeyKind, text: string, slots: number | readonly number[]): void {
+    const count = typeof slots === 'number' ? 1 : slots.length;
+    this.#reserve(keyEntryHeadLength + text.length * 3 + maxInlineSlots * 2);
+    const hash = hashText(text, kind);
+    const start = this.#end;
+    let end = writeText(this.bytes, start + keyEntryHeadLength, text);
+    this.#view.setUint32(start, hash, true);
+    this.bytes[start + 4] = kind;
+    this.#view.setUint16(start + 5, end - start - keyEntryHeadLength, true);
+    this.#view.setUint16(start + 7, count, true);
+    if (typeof slots === 'number') {
+      this.#view.setUint16(end, slots, true);
+      end += 2;
+    } else if (count > maxInlineSlots) {
+      this.#view.setUint32(end, this.longLists.push(slots) - 1, true);
+      end += 4;
+    } else {
+      end = writeSlots(this.bytes, end, slots);
+    }
+    this.hashes.push(hash);
+    this.ends.push(end);
+    this.#end = end;
+  }
+
+  #reserve(length: number): void {
+    if (this.#end + length <= this.bytes.length) return;
+    const larger = Buffer.allocUnsafeSlow(2 * (this.bytes.length + length));
+    this.bytes.copy(larger, 0, 0, this.#end);
+    this.bytes = larger;
+    this.#view = viewOf(larger);
+  }
+}
+
+export function viewOf(bytes: Buffer): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
+/** Writes slots as uint16; returns the offset behind them. */
+export function writeSlots(target: Uint8Array, start: number, slots: readonly number[]): number {
+  let offset = start;
+  for (const slot of slots) {
+    target[offset++] = slot & 0xff;
+    target[offset++] = slot >>> 8;
+  }
+  return offset;
+}
+
+/** Writes UTF-8; returns the offset behind it. Most keys are ASCII, which needs no call out of JavaScript. */
+function writeText(target: Buffer, start: number, text: string): number {
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit >= 0x80) return start + target.write(text, start);
+    target[start + i] = unit;
+  }
+  return start + text.length;
+}
