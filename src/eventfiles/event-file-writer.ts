@@ -1,7 +1,7 @@
 /*
  * Writes event files behind the commits. The backlog is a list of ranges that are read again from the ledger, so its
- * memory is bounded; work is done in slices of at most two milliseconds, and while appends are going on in slices so
- * short and rare that they take less than a tenth of the time. A file appears whole, by rename, or not at all. Nothing
+ * memory is bounded; work is done in slices of two milliseconds, which are so rare while appends are going on that they
+ * take less than a tenth of the time. A file appears whole, by rename, or not at all. Nothing
  * here deletes an event file.
  */
 import path from 'node:path';
@@ -35,8 +35,8 @@ export type EventFileWriterOptions = {
 type Range = { after: ChainPoint | undefined; last: number };
 
 const sliceMs = 2;
-const busySliceMs = 0.25;
-const busyPauseMs = 4;
+/** While appends go on: few bursts, since every sync of the ledger also commits the files made before it. */
+const busyPauseMs = 60;
 const retryMs = 1000;
 /** More ranges than this are merged into one that also covers what other processes write. */
 const maxRanges = 256;
@@ -213,7 +213,7 @@ export class EventFileWriter {
     if (now < this.#sliceEnd) return;
     const busy = !this.#flushing && this.#options.isBusy();
     await (busy ? sleep(clock, busyPauseMs) : clock.turn());
-    this.#sliceEnd = clock.monotonic() + (busy ? busySliceMs : sliceMs);
+    this.#sliceEnd = clock.monotonic() + sliceMs;
   }
 
   #pathOf(position: number): string {
