@@ -1,111 +1,190 @@
+/*
+ * What the streams of every store have in common: iteration, toArray, first, head and aborting. A store brings a source that
+ * gives events in chunks; within a chunk nothing is waited for.
+ */
 import type { EventStream } from './event-store.js';
 import type { SequencedEvent } from './event.js';
 
-/** Where a stream's events come from: one run through them. */
+/** Where a stream's events come from: one pass through them. Calls never overlap, but `close` may come while one is under way. */
 export type EventSource = {
   /** The snapshot's head; the same for all sources of one stream. */
   head(): Promise<number>;
-  /** The next events, at least one and at most `max`; none at the end. */
-  next(max: number): Promise<readonly SequencedEvent[]>;
-  /** Called once when no more is wanted. */
+  /** The next events: at least one and at most `max`, fewer when they are large; none at the end, and only there. */
+  next(max: number): readonly SequencedEvent[] | Promise<readonly SequencedEvent[]>;
+  /** Called once, when no more is wanted. A call still under way should end soon; what it gives is dropped. */
   close(): void;
 };
+
+export type EventStreamOptions = {
+  signal?: AbortSignal | undefined;
+  /** What an abort does to whoever waits or asks next: `'reject'` (default) with the signal's reason, or `'end'` quietly. */
+  onAbort?: 'reject' | 'end';
+};
+
+/** Makes a stream that opens a source of its own for each pass. */
+export function makeEventStream(open: () => EventSource, { signal, onAbort = 'reject' }: EventStreamOptions = {}): EventStream {
+  const newPass = (): EventPass => new EventPass(open(), signal, onAbort);
+  return {
+    [Symbol.asyncIterator]: newPass,
+
+    async toArray() {
+      const pass = newPass();
+      const chunks: (readonly SequencedEvent[])[] = [];
+      for (let chunk = await pass.nextChunk(largestChunk); chunk.length > 0; chunk = await pass.nextChunk(largestChunk)) chunks.push(chunk);
+      return chunks.flat();
+    },
+
+    async first() {
+      const pass = newPass();
+      const [event] = await pass.nextChunk(1);
+      pass.close();
+      return event;
+    },
+
+    async head() {
+      const pass = newPass();
+      try {
+        return await pass.head();
+      } finally {
+        pass.close();
+      }
+    },
+  };
+}
 
 /** Iteration asks for few events first, so that the first comes soon, and for more and more, so that the rest comes fast. */
 const firstChunk = 64;
 const largestChunk = 1024;
 
-/** Makes a stream whose every iteration opens a source of its own. */
-export function makeEventStream(open: () => EventSource): EventStream {
-  return {
-    head: () => {
-      const source = open();
-      return source.head().finally(() => source.close());
-    },
-    async first() {
-      const source = open();
-      try {
-        return (await source.next(1))[0];
-      } finally {
-        source.close();
-      }
-    },
-    async toArray() {
-      const source = open();
-      try {
-        const chunks: (readonly SequencedEvent[])[] = [];
-        for (let chunk = await source.next(largestChunk); chunk.length > 0; chunk = await source.next(largestChunk)) chunks.push(chunk);
-        return chunks.flat();
-      } finally {
-        source.close();
-      }
-    },
-    [Symbol.asyncIterator]: () => new ChunkIterator(open()),
-  };
-}
+type Step = IteratorResult<SequencedEvent, undefined>;
 
-/** Hands out the events of a chunk without a promise chain for each. */
-class ChunkIterator implements AsyncIterator<SequencedEvent, undefined> {
+/** Goes through one source. Whatever ends it, be it the last event, a failure, an abort or `return`, closes the source once. */
+class EventPass implements AsyncIterableIterator<SequencedEvent, undefined> {
   readonly #source: EventSource;
+  readonly #signal: AbortSignal | undefined;
+  readonly #onAbort: 'reject' | 'end';
   #chunk: readonly SequencedEvent[] = [];
   #at = 0;
-  #size = firstChunk;
-  #done = false;
-  /** The fetch that is going on: calls of `next` that come meanwhile queue behind it. */
-  #fetching: Promise<unknown> | undefined;
+  #max = firstChunk;
+  #closed = false;
+  /** Nobody waited when the abort came: who asks next gets its reason. */
+  #abortUntold = false;
+  /** Settles the call that waits for the source. */
+  #waiting: { resolve(chunk: readonly SequencedEvent[]): void; reject(reason: unknown): void } | undefined;
+  /** The last of the `next` calls under way, for callers who make another before the last one is answered. */
+  #turn: Promise<Step> | undefined;
 
-  constructor(source: EventSource) {
+  constructor(source: EventSource, signal: AbortSignal | undefined, onAbort: 'reject' | 'end') {
     this.#source = source;
+    this.#signal = signal;
+    this.#onAbort = onAbort;
+    if (signal?.aborted) this.#abort();
+    else signal?.addEventListener('abort', this.#abort);
   }
 
-  next(): Promise<IteratorResult<SequencedEvent, undefined>> {
-    if (this.#fetching) return this.#queue();
-    if (this.#at < this.#chunk.length) return Promise.resolve({ done: false, value: this.#chunk[this.#at++]! });
-    return this.#queue();
+  [Symbol.asyncIterator](): this {
+    return this;
   }
 
-  return(): Promise<IteratorResult<SequencedEvent, undefined>> {
-    this.#finish();
+  next(): Promise<Step> {
+    if (this.#turn === undefined && this.#at < this.#chunk.length) return Promise.resolve(this.#take());
+    return this.#inTurn();
+  }
+
+  return(): Promise<Step> {
+    this.close();
     return Promise.resolve({ done: true, value: undefined });
   }
 
-  #queue(): Promise<IteratorResult<SequencedEvent, undefined>> {
-    const result = (this.#fetching ?? Promise.resolve()).then(() => this.#fetch());
-    const settled = result.then(
-      () => undefined,
-      () => undefined,
+  async head(): Promise<number> {
+    this.#signal?.throwIfAborted();
+    let head = 0;
+    await this.#untilClosed(
+      this.#source.head().then((found) => {
+        head = found;
+        return [];
+      }),
     );
-    this.#fetching = settled;
-    void settled.then(() => {
-      if (this.#fetching === settled) this.#fetching = undefined;
-    });
-    return result;
+    this.#signal?.throwIfAborted();
+    return head;
   }
 
-  async #fetch(): Promise<IteratorResult<SequencedEvent, undefined>> {
-    if (this.#done) return { done: true, value: undefined };
-    if (this.#at === this.#chunk.length) {
-      try {
-        this.#chunk = await this.#source.next(this.#size);
-      } catch (error) {
-        this.#finish();
-        throw error;
-      }
-      this.#at = 0;
-      this.#size = Math.min(this.#size * 4, largestChunk);
-      if (this.#done || this.#chunk.length === 0) {
-        this.#finish();
-        return { done: true, value: undefined };
-      }
+  /** The next events of the source; none at the end, and after it. */
+  async nextChunk(max: number): Promise<readonly SequencedEvent[]> {
+    this.#tellAbort();
+    if (this.#closed) return [];
+    try {
+      const next = this.#source.next(max);
+      const chunk = 'length' in next ? next : await this.#untilClosed(next);
+      if (chunk.length === 0) this.close();
+      return chunk;
+    } catch (error) {
+      this.close();
+      throw error;
     }
-    return { done: false, value: this.#chunk[this.#at++]! };
   }
 
-  #finish(): void {
-    if (this.#done) return;
-    this.#done = true;
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     this.#chunk = [];
     this.#at = 0;
+    this.#signal?.removeEventListener('abort', this.#abort);
+    this.#waiting?.resolve([]);
     this.#source.close();
+  }
+
+  readonly #abort = (): void => {
+    if (this.#onAbort === 'reject') {
+      if (this.#waiting) this.#waiting.reject(this.#signal?.reason);
+      else this.#abortUntold = true;
+    }
+    this.close();
+  };
+
+  #tellAbort(): void {
+    if (!this.#abortUntold) return;
+    this.#abortUntold = false;
+    throw this.#signal?.reason;
+  }
+
+  #take(): Step {
+    return { done: false, value: this.#chunk[this.#at++] as SequencedEvent };
+  }
+
+  #inTurn(): Promise<Step> {
+    const advance = (): Promise<Step> => this.#advance();
+    const turn = this.#turn === undefined ? advance() : this.#turn.then(advance, advance);
+    this.#turn = turn;
+    const done = (): void => {
+      if (this.#turn === turn) this.#turn = undefined;
+    };
+    turn.then(done, done);
+    return turn;
+  }
+
+  async #advance(): Promise<Step> {
+    if (this.#at === this.#chunk.length) {
+      const chunk = await this.nextChunk(this.#max);
+      this.#tellAbort();
+      // Its end, or the caller gave up meanwhile and wants no more of it.
+      if (this.#closed) return { done: true, value: undefined };
+      this.#max = Math.min(this.#max * 4, largestChunk);
+      this.#chunk = chunk;
+      this.#at = 0;
+    }
+    return this.#take();
+  }
+
+  #untilClosed(pending: Promise<readonly SequencedEvent[]>): Promise<readonly SequencedEvent[]> {
+    return new Promise((resolve, reject) => {
+      const waiting = { resolve, reject };
+      this.#waiting = waiting;
+      const settled = (): void => {
+        if (this.#waiting === waiting) this.#waiting = undefined;
+      };
+      pending.then(settled, settled);
+      pending.then(resolve, reject);
+    });
   }
 }

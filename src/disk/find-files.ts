@@ -1,7 +1,7 @@
-import fastGlob from 'fast-glob';
-
 /** Paths of the files below `directory` that match `pattern`, relative to it, with forward slashes, sorted. */
 export async function findFiles(directory: string, pattern: string): Promise<string[]> {
-  const found = await fastGlob(pattern, { cwd: directory, dot: true, onlyFiles: true, followSymbolicLinks: false });
+  // Loaded when needed: opening a store does not.
+  const { glob } = (await import('fast-glob')).default;
+  const found = await glob(pattern, { cwd: directory, dot: true, onlyFiles: true, followSymbolicLinks: false });
   return found.sort();
 }

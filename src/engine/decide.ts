@@ -28,8 +28,8 @@ export async function decide(call: AppendCall, view: LedgerView, planned: Planne
   const { condition } = call;
   if (condition === undefined) return { kind: 'accept' };
   const after = condition.after ?? 0;
-  const { written, last } = view.ledger;
-  if (after > written) return { kind: 'refuse', error: new PositionAheadError(after, written) };
+  const { last } = view.ledger;
+  if (after > last) return { kind: 'refuse', error: new PositionAheadError(after, last) };
   const match = view.index.firstMatch(condition.failIfEventsMatch, after, last);
   const position = typeof match === 'number' ? match : await match;
   return position === 0 ? { kind: 'accept' } : { kind: 'conflict', position, condition };

@@ -69,11 +69,13 @@ export class FileEventStore implements EventStore {
   }
 
   read(query: Query = 'all', options?: ReadOptions): EventStream {
-    return makeEventStream(readSource(this.#reader, checkQuery(query), checkReadOptions(options)));
+    const checked = checkReadOptions(options);
+    return makeEventStream(readSource(this.#reader, checkQuery(query), checked), { signal: checked.signal });
   }
 
   subscribe(query: Query = 'all', options?: SubscribeOptions): EventStream {
-    return makeEventStream(subscribeSource(this.#reader, checkQuery(query), checkSubscribeOptions(options)));
+    const checked = checkSubscribeOptions(options);
+    return makeEventStream(subscribeSource(this.#reader, checkQuery(query), checked), { signal: checked.signal, onAbort: 'end' });
   }
 
   async head(): Promise<number> {

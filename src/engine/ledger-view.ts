@@ -16,6 +16,8 @@ export type Durability = 'commit' | 'os';
 
 /** A reader that cannot sync hands events out when the file has not changed for this long: any writer has synced by then. */
 const quietMs = 1000;
+/** Records read for one chunk of a stream, unless a single one is larger. */
+const chunkBytes = 4 * 1024 * 1024;
 
 export class LedgerView {
   readonly ledger: Ledger;
@@ -66,11 +68,18 @@ export class LedgerView {
     if (position > this.#told) this.#told = position;
   }
 
-  /** The events at these positions, which are in the ledger; in the same order. */
+  /**
+   * The events at these positions, which are in the ledger, in the same order: the first of them at least, and as many as
+   * take no more than a few megabytes, so that a reader's memory is bounded however large events are.
+   */
   async read(positions: readonly number[]): Promise<SequencedEvent[]> {
     const locating = this.index.locate(positions);
+    const locations = Array.isArray(locating) ? locating : await locating;
+    let bytes = 0;
+    const end = locations.findIndex(({ length }, i) => (bytes += length) > chunkBytes && i > 0);
+    const count = end < 0 ? positions.length : end;
     const events: SequencedEvent[] = [];
-    await readRecords(this.ledger.file, positions, Array.isArray(locating) ? locating : await locating, (event) => events.push(event));
+    await readRecords(this.ledger.file, positions, locations, count, (event) => events.push(event));
     return events;
   }
 

@@ -16,94 +16,114 @@ export type Reader = {
 
 /** Opens a read; all sources that it returns share one snapshot, fixed when the first of them is used. */
 export function readSource(reader: Reader, query: Query, options: ReadOptions): () => EventSource {
-  const { after = 0, before = Infinity, limit = Infinity, backwards = false, signal } = options;
+  const { after = 0, before = Infinity, limit = Infinity, backwards = false } = options;
   let snapshot: Promise<number> | undefined;
   const head = (): Promise<number> => (snapshot ??= findHead());
 
   async function findHead(): Promise<number> {
-    checkOpen(reader, signal);
+    checkOpen(reader);
     const durable = await reader.engine.reads.run(() => reader.engine.view.refresh(reader.durability));
     if (after > durable) throw new PositionAheadError(after, durable);
     return Math.min(durable, before - 1);
   }
 
   return () => {
-    let cursor: ReturnType<Engine['view']['cursor']> | undefined;
+    let events: EventCursor | undefined;
     let left = limit;
     return {
       head,
       async next(max) {
         const upTo = await head();
-        checkOpen(reader, signal);
+        checkOpen(reader);
         const wanted = Math.min(max, left);
         if (wanted === 0) return [];
-        cursor ??= reader.engine.view.cursor(query, { after, upTo, backwards });
-        const events = await nextEvents(reader, cursor, wanted);
-        left -= events.length;
-        return events;
+        events ??= new EventCursor(reader.engine, reader.engine.view.cursor(query, { after, upTo, backwards }));
+        const chunk = await events.next(wanted);
+        left -= chunk.length;
+        return chunk;
       },
       close() {},
     };
   };
 }
 
-/** Opens a subscription: everything after `after`, then what comes, until it is aborted or the store closes. */
+/** Opens a subscription: everything after `after`, then what comes, until it is closed or the store is. */
 export function subscribeSource(reader: Reader, query: Query, options: SubscribeOptions): () => EventSource {
-  const { after = 0, signal, onCaughtUp } = options;
+  const { after = 0, onCaughtUp } = options;
   return () => {
     const { engine } = reader;
-    const end = signal ? AbortSignal.any([signal, reader.closed]) : reader.closed;
+    const tooLate = reader.closed.aborted;
+    const stop = new AbortController();
+    const end = AbortSignal.any([stop.signal, reader.closed]);
     let position = after;
-    let upTo = 0;
-    let cursor: ReturnType<Engine['view']['cursor']> | undefined;
+    let cursor: EventCursor | undefined;
     let caughtUp = false;
 
-    async function refresh(): Promise<void> {
+    async function findHead(): Promise<number> {
+      if (tooLate) throw new StoreClosedError();
       const head = await engine.reads.run(() => engine.view.refresh(reader.durability));
       if (after > head) throw new PositionAheadError(after, head);
-      upTo = head;
+      return head;
+    }
+
+    /** What came since the last cursor was made; undefined when nothing did. */
+    async function nextCursor(): Promise<EventCursor | undefined> {
+      const from = position;
+      position = await findHead();
+      if (position === from) return undefined;
+      return new EventCursor(engine, engine.view.cursor(query, { after: from, upTo: position, backwards: false }));
     }
 
     return {
-      async head() {
-        await refresh();
-        return upTo;
-      },
+      head: findHead,
       async next(max) {
+        if (tooLate) throw new StoreClosedError();
         while (!end.aborted) {
-          if (!cursor) {
-            await refresh();
-            if (end.aborted) break;
-            if (upTo > position) cursor = engine.view.cursor(query, { after: position, upTo, backwards: false });
-          }
+          cursor ??= await nextCursor();
+          if (end.aborted) break;
           if (cursor) {
-            const events = await nextEvents(reader, cursor, max);
+            const events = await cursor.next(max);
             if (events.length > 0) return events;
             cursor = undefined;
-            position = upTo;
             continue;
           }
           if (!caughtUp) {
             caughtUp = true;
-            onCaughtUp?.(upTo);
+            onCaughtUp?.(position);
           }
           await engine.tail.next(end);
         }
         return [];
       },
-      close() {},
+      close: () => stop.abort(),
     };
   };
 }
 
-function nextEvents(reader: Reader, cursor: ReturnType<Engine['view']['cursor']>, max: number): Promise<SequencedEvent[]> {
-  return reader.engine.reads.run(async () => {
-    const positions = await cursor.next(max);
-    return positions.length === 0 ? [] : reader.engine.view.read(positions);
-  });
+/** Goes through the events at a cursor's positions. */
+class EventCursor {
+  readonly #engine: Engine;
+  readonly #positions: ReturnType<Engine['view']['cursor']>;
+  /** Positions that were found, but did not fit into the last chunk. */
+  #left: readonly number[] = [];
+
+  constructor(engine: Engine, positions: ReturnType<Engine['view']['cursor']>) {
+    this.#engine = engine;
+    this.#positions = positions;
+  }
+
+  /** At most `max` events, fewer when they are large; none at the end. */
+  next(max: number): Promise<SequencedEvent[]> {
+    return this.#engine.reads.run(async () => {
+      const positions = this.#left.length > 0 ? this.#left : await this.#positions.next(max);
+      if (positions.length === 0) return [];
+      const events = await this.#engine.view.read(positions);
+      this.#left = events.length < positions.length ? positions.slice(events.length) : [];
+      return events;
+    });
+  }
 }
 
-function checkOpen(reader: Reader, signal: AbortSignal | undefined): void {
-  signal?.throwIfAborted();
+function checkOpen(reader: Reader): void {
   if (reader.closed.aborted) throw new StoreClosedError();
 }

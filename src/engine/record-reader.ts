@@ -10,17 +10,18 @@ const gapBytes = 4096;
 const pieceBytes = 1024 * 1024;
 
 /**
- * Reads and verifies the events at `positions`, whose records lie at `locations`, and hands each to `take` in this order.
+ * Reads and verifies the first `limit` events at `positions`, whose records lie at `locations`, and hands each to `take`.
  * @throws LedgerCorruptError when a record is damaged.
  */
 export async function readRecords(
   file: DiskFile,
   positions: readonly number[],
   locations: readonly EventLocation[],
+  limit: number,
   take: (event: SequencedEvent) => void,
 ): Promise<void> {
-  for (let from = 0; from < positions.length; ) {
-    const { to, start, end } = nextRun(locations, from);
+  for (let from = 0; from < limit; ) {
+    const { to, start, end } = nextRun(locations, from, limit);
     const bytes = Buffer.allocUnsafe(end - start);
     const reading = file.read(bytes, start);
     const count = typeof reading === 'number' ? reading : await reading;
@@ -36,12 +37,12 @@ export async function readRecords(
 }
 
 /** The records from index `from` (inclusive) to `to` (exclusive) are read together: bytes `start` to `end` (exclusive). */
-function nextRun(locations: readonly EventLocation[], from: number): { to: number; start: number; end: number } {
+function nextRun(locations: readonly EventLocation[], from: number, limit: number): { to: number; start: number; end: number } {
   const first = locations[from]!;
   let start = first.offset;
   let end = first.offset + first.length;
   let to = from + 1;
-  for (; to < locations.length; to++) {
+  for (; to < limit; to++) {
     const { offset, length } = locations[to]!;
     if (offset - end > gapBytes || start - (offset + length) > gapBytes) break;
     const newStart = Math.min(start, offset);

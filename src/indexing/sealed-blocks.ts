@@ -124,6 +124,7 @@ export class SealedBlocks {
 
   /** Checks the whole file of a block; throws what is wrong with it. */
   verify(block: number): Promise<void> {
+    this.#files.forget(this.pathOf(block));
     return this.#newSegment(block).verify();
   }
 

@@ -1,67 +1,55 @@
-/*
- * Who holds a lock, as a file beside it, and whether that process still lives. Process and start time together name a
- * process on one boot of one host; of other hosts nothing can be said.
- */
-import os from 'node:os';
-import path from 'node:path';
 import type { Disk } from '../disk/disk.js';
 import type { LockOwner } from './lock.js';
+import { identityOf, lockFilesOf, type LockFiles } from './lock-files.js';
 
-export const ownerPath = (directory: string): string => path.join(directory, 'ledger.lock.owner');
+/** What the owner file holds. */
+export type OwnerRecord = {
+  readonly owner: LockOwner;
+  /** When the lock was taken, RFC 3339. */
+  readonly since: string;
+  /** Identity of the lock directory that the owner made: the file of an earlier holder may outlive its directory. */
+  readonly lock: string;
+};
 
-/** The owner file, or undefined when there is none or it is not whole. */
+/** Who holds the lock of the context in `directory`; undefined when nobody does, or the holder has not said yet. */
 export async function readLockOwner(disk: Disk, directory: string): Promise<LockOwner | undefined> {
+  return (await readHolder(disk, lockFilesOf(directory)))?.owner;
+}
+
+/** The record of the lock that is there now, not one left over from an earlier holder. */
+export async function readHolder(disk: Disk, files: LockFiles): Promise<OwnerRecord | undefined> {
+  const lock = await disk.stat(files.lock);
+  const record = lock && (await readOwnerRecord(disk, files));
+  return record?.lock === (lock && identityOf(lock)) ? record : undefined;
+}
+
+/** The owner file, whoever's it is; undefined when it is absent or not one of ours. */
+export async function readOwnerRecord(disk: Disk, files: LockFiles): Promise<OwnerRecord | undefined> {
+  const bytes = await disk.readFile(files.owner);
+  return bytes && parseOwnerRecord(bytes.toString('utf8'));
+}
+
+/** Replaces the owner file in one step, so that nobody reads half of it. */
+export async function writeOwnerRecord(disk: Disk, files: LockFiles, record: OwnerRecord): Promise<void> {
+  const temporary = `${files.owner}.${record.owner.token}`;
+  const { owner, since, lock } = record;
+  await disk.createFile(temporary, Buffer.from(`${JSON.stringify({ ...owner, since, lock })}\n`));
+  await disk.rename(temporary, files.owner);
+}
+
+export function parseOwnerRecord(text: string): OwnerRecord | undefined {
+  let parsed: unknown;
   try {
-    const owner = JSON.parse((await disk.readFile(ownerPath(directory)))?.toString('utf8') ?? '') as Partial<LockOwner>;
-    const { host, bootId, pid, startedAt, token } = owner;
-    if (typeof host !== 'string' || typeof bootId !== 'string' || typeof startedAt !== 'string' || typeof token !== 'string') return undefined;
-    return Number.isSafeInteger(pid) && pid! > 0 ? { host, bootId, pid: pid!, startedAt, token } : undefined;
+    parsed = JSON.parse(text);
   } catch {
     return undefined;
   }
+  if (typeof parsed !== 'object' || parsed === null) return undefined;
+  const { host, bootId, pid, startedAt, token, since, lock } = parsed as Record<string, unknown>;
+  // 0 and negative numbers name groups of processes.
+  if (typeof pid !== 'number' || !Number.isSafeInteger(pid) || pid < 1) return undefined;
+  if (!isText(host) || !isText(bootId) || !isText(startedAt) || !isText(token) || !isText(since) || !isText(lock)) return undefined;
+  return { owner: { host, bootId, pid, startedAt, token }, since, lock };
 }
 
-/** Describes this process; `token` is random, one per hold. */
-export async function describeOwner(disk: Disk, token: string): Promise<LockOwner> {
-  return { host: os.hostname(), bootId: await readBootId(disk), pid: process.pid, startedAt: await readStartTime(disk, process.pid), token };
-}
-
-/** Whether the owner certainly no longer runs. False wherever that cannot be told. */
-export async function isDead(owner: LockOwner, self: LockOwner, disk: Disk): Promise<boolean> {
-  if (owner.host !== self.host) return false;
-  if (owner.bootId !== self.bootId) return owner.bootId !== '' && self.bootId !== '';
-  if (!processExists(owner.pid)) return true;
-  const startedAt = await readStartTime(disk, owner.pid);
-  return owner.startedAt !== '' && startedAt !== '' && startedAt !== owner.startedAt;
-}
-
-function processExists(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // EPERM: it runs, as somebody else.
-    return (error as { code?: unknown }).code !== 'ESRCH';
-  }
-}
-
-async function readBootId(disk: Disk): Promise<string> {
-  return (await readSystemFile(disk, '/proc/sys/kernel/random/boot_id')).trim();
-}
-
-/** The process's start in ticks since boot, as Linux has it; empty elsewhere. A zombie counts as ended. */
-async function readStartTime(disk: Disk, pid: number): Promise<string> {
-  const stat = await readSystemFile(disk, `/proc/${pid}/stat`);
-  // The name in parentheses may hold anything; the fields behind it are counted from its last parenthesis.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return fields[0] === 'Z' ? 'ended' : (fields[19] ?? '');
-}
-
-async function readSystemFile(disk: Disk, file: string): Promise<string> {
-  if (process.platform !== 'linux') return '';
-  try {
-    return (await disk.readFile(file))?.toString('utf8') ?? '';
-  } catch {
-    return '';
-  }
-}
+const isText = (value: unknown): value is string => typeof value === 'string';

@@ -1,42 +1,119 @@
+/*
+ * Takes and gives back a lock directory with proper-lockfile, which makes the directory, touches it while it is held, and
+ * removes it when the process exits. It removes by name alone; here it removes only a directory that this hold made, so that
+ * neither a late release, nor an exit, nor its own guess that a lock is stale can take a lock from somebody else.
+ */
+import type { LockOptions } from 'proper-lockfile';
 import { codeOf } from '../disk/error-code.js';
-import { lockFileSystem, type NoParamCallback, type PathLike } from '../disk/node-disk.js';
+import { lockFileSystem } from '../disk/node-disk.js';
+import { identityOf } from './lock-files.js';
 
-/** How long a lock that nobody touches is respected, in milliseconds. */
-export const staleMs = 5000;
-
-export type LockDirectory = {
-  /** Gives the lock up; with `keepDirectory` its directory stays, since it is somebody else's by now. */
-  release(keepDirectory: boolean): Promise<void>;
+export type LockDirectoryOptions = {
+  /** One per hold: proper-lockfile keeps one lock for each key. */
+  readonly key: string;
+  /** For how long the directory may go untouched, milliseconds. */
+  readonly staleMs: number;
+  /** Called when the directory turns out to be gone, or another. */
+  readonly onLost: () => void;
 };
 
-/**
- * Takes the lock directory, once, without waiting; undefined when somebody has it. `onLost` tells that it was taken away.
- * Loaded when first needed: the package patches `fs.close` and installs signal handlers.
- */
-export async function tryLock(file: string, lockPath: string, stale: number, onLost: () => void): Promise<LockDirectory | undefined> {
-  const { lock } = (await import('proper-lockfile')).default;
-  let keep = false;
-  const rmdir = (directory: PathLike, done: NoParamCallback): void =>
-    keep ? done(null) : lockFileSystem.rmdir(directory, done);
+export type HeldDirectory = {
+  /** What `identityOf` says of the directory. */
+  readonly identity: string;
+  /** Whether the directory is still the one that this hold made. */
+  isOurs(): boolean;
+  /** Ends the hold; removes the directory if it is ours, unless `keep` is true. @throws when the operating system refuses. */
+  release(options: { readonly keep: boolean }): Promise<void>;
+};
+
+/** Makes the directory `lockPath`; returns undefined when it is there already. @throws what the operating system says. */
+export async function holdDirectory(lockPath: string, { key, staleMs, onLost }: LockDirectoryOptions): Promise<HeldDirectory | undefined> {
+  const { lock } = await loadPackage();
+  const guarded = guardedFileSystem(lockPath);
   try {
-    const release = await lock(file, {
+    const unlock = await lock(key, {
       lockfilePath: lockPath,
-      stale,
-      update: stale / 4,
-      retries: 0,
+      stale: staleMs,
+      // Often, so that a loss is soon noticed and one late turn of the event loop does not make the lock stale.
+      update: 1000,
       realpath: false,
-      fs: { ...lockFileSystem, rmdir: rmdir as typeof lockFileSystem.rmdir },
-      // The default throws from a timer and ends the process.
+      retries: 0,
+      fs: guarded.fileSystem,
       onCompromised: onLost,
-    });
+    } satisfies LockOptions);
     return {
-      async release(keepDirectory) {
-        keep = keepDirectory;
-        await release();
+      identity: guarded.identity(),
+      isOurs: guarded.isOurs,
+      release({ keep }) {
+        if (keep) guarded.disown();
+        return unlock().catch(ignoreLost);
       },
     };
   } catch (error) {
-    if (codeOf(error) === 'ELOCKED') return undefined;
+    if (codeOf(error) === 'ELOCKED' || isGoingAway(error)) return undefined;
     throw error;
   }
+}
+
+/**
+ * Removes an empty directory in the background. Some file systems discard its block on the device before they answer, which
+ * takes milliseconds when the device is busy; renaming a lock directory first frees its name without that.
+ */
+export function removeLater(directory: string): void {
+  lockFileSystem.rmdir(directory, () => undefined);
+}
+
+let loading: Promise<{ lock: typeof import('proper-lockfile').lock }> | undefined;
+
+/** Importing the package patches `fs.close` and installs signal handlers: a process that never writes is spared that. */
+function loadPackage(): Promise<{ lock: typeof import('proper-lockfile').lock }> {
+  return (loading ??= import('proper-lockfile').then((module) => module.default));
+}
+
+/** On Windows a name stays taken until the last one who looks at the removed directory closes it. */
+function isGoingAway(error: unknown): boolean {
+  return process.platform === 'win32' && ['EPERM', 'EACCES', 'EBUSY'].includes(codeOf(error) ?? '');
+}
+
+function ignoreLost(error: unknown): void {
+  if (codeOf(error) !== 'ERELEASED') throw error;
+}
+
+type Done<T> = (error: unknown, value?: T) => void;
+
+/** The calls that proper-lockfile makes, answered at once: the directory is in the cache, a thread costs more than the call. */
+function guardedFileSystem(lockPath: string): { fileSystem: object; identity: () => string; isOurs: () => boolean; disown: () => void } {
+  const { mkdirSync, rmdirSync, statSync, utimesSync } = lockFileSystem;
+  const identify = (): string => {
+    const stats = statSync(lockPath, { throwIfNoEntry: false });
+    return stats ? identityOf({ ino: stats.ino, bornMs: stats.birthtimeMs }) : 'absent';
+  };
+  let made = 'none';
+  const isOurs = (): boolean => identify() === made;
+  const removeOurs = (): void => {
+    if (isOurs()) rmdirSync(lockPath);
+  };
+  const fileSystem = {
+    mkdir: (path: string, done: Done<void>) =>
+      answer(done, () => {
+        mkdirSync(path);
+        made = identify();
+      }),
+    stat: (path: string, done: Done<unknown>) => answer(done, () => statSync(path)),
+    utimes: (path: string, accessed: Date, modified: Date, done: Done<void>) => answer(done, () => utimesSync(path, accessed, modified)),
+    rmdir: (_path: string, done: Done<void>) => answer(done, removeOurs),
+    rmdirSync: removeOurs,
+  };
+  return { fileSystem, identity: () => made, isOurs, disown: () => (made = 'none') };
+}
+
+function answer<T>(done: Done<T>, call: () => T): void {
+  let value: T;
+  try {
+    value = call();
+  } catch (error) {
+    done(error);
+    return;
+  }
+  done(null, value);
 }

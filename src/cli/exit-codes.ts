@@ -1,0 +1,73 @@
+import type { ErrorCode } from '../index.js';
+
+/** What the command ends with; `docs/cli.md` and `opossum --help` list them. */
+export const exitCodes = {
+  ok: 0,
+  unexpected: 1,
+  usage: 2,
+  conditionFailed: 4,
+  corrupt: 5,
+  locked: 6,
+  invalidInput: 7,
+  interrupted: 130,
+} as const;
+
+export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
+
+export const exitCodeHelp = `
+Exit codes:
+  0    done
+  1    unexpected error, such as a full disk; for demo: a rule was broken
+  2    wrong usage
+  4    append condition failed
+  5    corruption found
+  6    locked by another process for too long
+  7    invalid input: events, queries, files, or no such store
+  130  interrupted
+
+Data goes to standard output, everything else to standard error.
+OPOSSUM_DIR stands in for --dir; NO_COLOR turns colours off; OPOSSUM_DEBUG=1 shows where an error comes from.`;
+
+const byErrorCode: Record<ErrorCode, ExitCode> = {
+  APPEND_CONDITION_FAILED: exitCodes.conditionFailed,
+  EVENT_ID_CONFLICT: exitCodes.invalidInput,
+  INVALID_INPUT: exitCodes.invalidInput,
+  LEDGER_CORRUPT: exitCodes.corrupt,
+  LOCK_TIMEOUT: exitCodes.locked,
+  POSITION_AHEAD: exitCodes.invalidInput,
+  STORAGE_FAILED: exitCodes.unexpected,
+  STORE_CLOSED: exitCodes.unexpected,
+  UNSUPPORTED_FORMAT: exitCodes.corrupt,
+};
+
+/** An error of the command line itself, with what the command ends with. */
+export class CommandError extends Error {
+  readonly exitCode: ExitCode;
+
+  constructor(exitCode: ExitCode, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.exitCode = exitCode;
+  }
+}
+
+export function usageError(message: string): CommandError {
+  return new CommandError(exitCodes.usage, message);
+}
+
+export function inputError(message: string, cause?: unknown): CommandError {
+  return new CommandError(exitCodes.invalidInput, message, cause);
+}
+
+/** Ctrl-C: nothing went wrong, so nothing is said beyond what the command itself says. */
+export class Interrupted extends Error {}
+
+/** Whoever read standard output went away, as `head` does: no error either. */
+export class OutputClosed extends Error {}
+
+export function exitCodeOf(error: unknown): ExitCode {
+  if (error instanceof CommandError) return error.exitCode;
+  if (error instanceof Interrupted) return exitCodes.interrupted;
+  if (error instanceof OutputClosed) return exitCodes.ok;
+  const code = error instanceof Error ? (error as { code?: unknown }).code : undefined;
+  return typeof code === 'string' && Object.hasOwn(byErrorCode, code) ? byErrorCode[code as ErrorCode] : exitCodes.unexpected;
+}

@@ -1,0 +1,51 @@
+import { addAppendCommand } from './append-command.js';
+import { addContextsCommand } from './contexts-command.js';
+import { addDemoCommand } from './demo-command.js';
+import { CommandError, exitCodeHelp, exitCodeOf, exitCodes, Interrupted, OutputClosed } from './exit-codes.js';
+import { addExportCommand } from './export-command.js';
+import { addImportCommand } from './import-command.js';
+import { CommanderError, newProgram } from './program.js';
+import { addReadCommand } from './read-command.js';
+import { addStatsCommand } from './stats-command.js';
+import { addTailCommand } from './tail-command.js';
+import { Terminal } from './terminal.js';
+import { visible } from './text.js';
+import { addVerifyCommand } from './verify-command.js';
+
+/** Runs one command; resolves to its exit code. Commands load the library only when they run: help and usage errors are instant. */
+export async function runCommandLine(args: readonly string[]): Promise<number> {
+  const terminal = new Terminal();
+  const program = newProgram().addHelpText('after', exitCodeHelp);
+  for (const add of [
+    addAppendCommand,
+    addReadCommand,
+    addTailCommand,
+    addStatsCommand,
+    addContextsCommand,
+    addImportCommand,
+    addExportCommand,
+    addVerifyCommand,
+    addDemoCommand,
+  ]) {
+    add(program, terminal);
+  }
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return terminal.exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+    await report(error, terminal).catch(() => undefined);
+    return exitCodeOf(error);
+  }
+}
+
+async function report(error: unknown, { err }: Terminal): Promise<void> {
+  if (error instanceof Interrupted || error instanceof OutputClosed) return;
+  const code = error instanceof Error && !(error instanceof CommandError) ? (error as { code?: unknown }).code : undefined;
+  const message = visible((error instanceof Error ? error.message : String(error)).replace(/\s*\n\s*/g, ' '));
+  await err.line(err.style('red', `opossum: ${typeof code === 'string' ? `${code}: ` : ''}${message}`));
+  if (process.env['OPOSSUM_DEBUG'] === '1' && error instanceof Error) {
+    await err.line(error.stack ?? '');
+    for (let cause = error.cause; cause instanceof Error; cause = cause.cause) await err.line(`caused by ${cause.stack ?? cause.message}`);
+  }
+}

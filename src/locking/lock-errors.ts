@@ -1,0 +1,41 @@
+import { LockTimeoutError, StorageFailedError } from '../core/errors.js';
+import { codeOf, messageOf } from '../disk/error-code.js';
+import type { OwnerRecord } from './owner.js';
+
+export function lockTimeout(directory: string, timeoutMs: number, holder: OwnerRecord | undefined): LockTimeoutError {
+  const owner = holder?.owner;
+  const held = owner
+    ? `process ${owner.pid} on host ${owner.host} has held it since ${holder.since}. If that process hangs, end it: its lock is then taken over.`
+    : 'its owner did not say who it is. A lock that nobody touches any more is taken over after a few seconds.';
+  return new LockTimeoutError(
+    `The lock of ${directory} was not to be had within ${timeoutMs} ms: ${held} Nothing was appended: append again, or wait longer with "lockTimeout".`,
+    { directory, timeoutMs, ...(holder ? { owner, since: holder.since } : {}) },
+  );
+}
+
+export function cannotLock(directory: string, error: unknown): StorageFailedError {
+  const code = codeOf(error);
+  return new StorageFailedError(
+    `The lock of ${directory} cannot be taken: ${messageOf(error)}. Nothing was appended. ${hintFor(code)}`,
+    'not-committed',
+    { directory, code },
+    error,
+  );
+}
+
+function hintFor(code: string | undefined): string {
+  switch (code) {
+    case 'EACCES':
+    case 'EPERM':
+      return 'Give this user the right to write in that folder, or open the store with readOnly: true.';
+    case 'EROFS':
+      return 'The medium is read-only: open the store with readOnly: true.';
+    case 'ENOENT':
+      return 'The folder is gone: it was moved or deleted. Close the store and open it again.';
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return 'The disk is full: make room and append again.';
+    default:
+      return 'Mend the cause and append again.';
+  }
+}

@@ -1,0 +1,24 @@
+import path from 'node:path';
+
+/** The lock's files in a context's folder. Whatever lies beside them under a name that begins with `lock.` is temporary. */
+export type LockFiles = {
+  /** The directory whose making is the taking of the lock. */
+  readonly lock: string;
+  /** Says who holds it. */
+  readonly owner: string;
+  /** There while somebody waits. */
+  readonly waiting: string;
+};
+
+export function lockFilesOf(directory: string): LockFiles {
+  const lock = path.join(directory, 'ledger.lock');
+  return { lock, owner: `${lock}.owner`, waiting: `${lock}.waiting` };
+}
+
+/**
+ * Tells the lock directory from the ones that had its name before. Inode numbers are used again at once, and touching the
+ * directory moves its other times; so it is the time of birth, and the inode only where the file system keeps no such time.
+ */
+export function identityOf(stat: { readonly ino: number; readonly bornMs: number }): string {
+  return stat.bornMs > 0 ? `born ${stat.bornMs}` : `inode ${stat.ino}`;
+}

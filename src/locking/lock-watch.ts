@@ -1,0 +1,102 @@
+/*
+ * What one waiter sees of a lock that somebody else holds: whether it may be taken over, and how often to look.
+ *
+ * A holder that is proven dead loses the lock at once. Any other loses it only when the directory went untouched for the
+ * stale time: by this waiter's own clock, which never jumps; or by the directory's time stamp, unless the holder is alive
+ * here, which then gets some time to touch it after the machine was suspended.
+ */
+import type { Clock } from '../disk/clock.js';
+import type { Disk, FileStat } from '../disk/disk.js';
+import { codeOf } from '../disk/error-code.js';
+import type { Host } from './host.js';
+import { identityOf, type LockFiles } from './lock-files.js';
+import { readOwnerRecord } from './owner.js';
+import { removeLater } from './proper-lockfile.js';
+
+export type LockWatchOptions = {
+  readonly files: LockFiles;
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly host: Host;
+  /** For how long a lock may go untouched, milliseconds. */
+  readonly staleMs: number;
+};
+
+/** How often the holder's state is looked up: that costs more than a look at the directory. */
+const checkEveryMs = 5;
+/** For how long an unchanged lock is watched before its time stamp may speak against a holder that is alive. */
+const graceMs = 2000;
+
+export class LockWatch {
+  readonly #options: LockWatchOptions;
+  #identity = '';
+  #modifiedMs = 0;
+  #changedHandsMs: number;
+  #touchedMs = 0;
+  #nextCheckMs = 0;
+
+  constructor(options: LockWatchOptions) {
+    this.#options = options;
+    this.#changedHandsMs = options.clock.monotonic();
+  }
+
+  /** Looks at a lock that is held; removes it and returns true when its holder died or stalled. */
+  async takeOver(lock: FileStat, token: string): Promise<boolean> {
+    const now = this.#options.clock.monotonic();
+    const identity = identityOf(lock);
+    if (identity !== this.#identity) {
+      this.#identity = identity;
+      this.#changedHandsMs = now;
+      this.#nextCheckMs = now;
+      this.#modifiedMs = 0;
+    }
+    if (lock.modifiedMs !== this.#modifiedMs) {
+      this.#modifiedMs = lock.modifiedMs;
+      this.#touchedMs = now;
+    }
+    if (now < this.#nextCheckMs) return false;
+    this.#nextCheckMs = now + checkEveryMs;
+    const abandoned = await this.#isAbandoned(now);
+    return abandoned !== undefined && this.#remove(abandoned, token);
+  }
+
+  /** Often while the lock changes hands, so that it does not lie idle in between; rarely when it does not. */
+  get pollMs(): number {
+    const quietMs = this.#options.clock.monotonic() - this.#changedHandsMs;
+    return quietMs < 50 ? 1 : quietMs < 1000 ? 5 : 25;
+  }
+
+  /** Returns the token in the owner file, if any, when the lock may be taken over; undefined when not. */
+  async #isAbandoned(now: number): Promise<{ token: string | undefined } | undefined> {
+    const { files, disk, clock, host, staleMs } = this.#options;
+    const record = await readOwnerRecord(disk, files);
+    // The holder may not have written its file yet; the one that lies there then names somebody else.
+    const state = record?.lock === this.#identity ? await host.stateOf(record.owner) : 'unknown';
+    const unchangedMs = now - this.#touchedMs;
+    const stale =
+      unchangedMs >= staleMs || (clock.now() - this.#modifiedMs >= staleMs && (state !== 'alive' || unchangedMs >= graceMs));
+    return state === 'dead' || stale ? { token: record?.owner.token } : undefined;
+  }
+
+  /** Removes the lock that was looked at, and no other: waiters that saw the same may have been faster, and hold it now. */
+  async #remove(abandoned: { token: string | undefined }, token: string): Promise<boolean> {
+    const { files, disk } = this.#options;
+    const aside = `${files.lock}.${token}`;
+    if ((await readOwnerRecord(disk, files))?.owner.token !== abandoned.token) return false;
+    const found = await disk.stat(files.lock);
+    if (!found || identityOf(found) !== this.#identity || found.modifiedMs !== this.#modifiedMs) return false;
+    try {
+      await disk.rename(files.lock, aside);
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return false;
+      throw error;
+    }
+    const moved = await disk.stat(aside);
+    if (moved && identityOf(moved) !== this.#identity) {
+      await disk.rename(aside, files.lock);
+      return false;
+    }
+    removeLater(aside);
+    return true;
+  }
+}

@@ -1,0 +1,196 @@
+/*
+ * The reference for every store: an array and filters, slow where that is clearer. Property tests compare the stores on files
+ * with it, so when they disagree this one is right.
+ */
+import { checkAppendOptions, checkCondition, checkQuery, checkReadOptions, checkSubscribeOptions, prepareEvents, type EventDefaults } from '../core/check-input.js';
+import type { AppendCondition } from '../core/condition.js';
+import { systemDefaults } from '../core/defaults.js';
+import { AppendConditionFailedError, EventIdConflictError, PositionAheadError, StoreClosedError } from '../core/errors.js';
+import type { AppendOptions, AppendResult, EventStore, EventStream, ReadOptions, SubscribeOptions } from '../core/event-store.js';
+import { makeEventStream, type EventSource } from '../core/event-stream.js';
+import type { JsonValue, NewEvent, PreparedEvent, SequencedEvent } from '../core/event.js';
+import { matchesQuery, type Query } from '../core/query.js';
+import { sameContent } from '../core/same-content.js';
+
+export type MemoryStoreOptions = {
+  /** Wall clock, milliseconds since 1970. */
+  now?: () => number;
+  /** Makes the ids of events that have none; each must be new. */
+  newId?: () => string;
+};
+
+/**
+ * Makes an empty store that lives as long as the process: for tests, and to try things out.
+ * It behaves like a store on files in everything but durability.
+ *
+ * @example const store = openMemoryStore()
+ */
+export function openMemoryStore(options: MemoryStoreOptions = {}): EventStore {
+  return new MemoryEventStore({ ...systemDefaults, ...options });
+}
+
+export class MemoryEventStore implements EventStore {
+  readonly #defaults: EventDefaults;
+  /** The event at position p is at index p - 1. */
+  readonly #events: SequencedEvent[] = [];
+  /** Subscriptions that wait for the next append. */
+  readonly #waiting = new Set<() => void>();
+  #closed = false;
+
+  constructor(defaults: EventDefaults) {
+    this.#defaults = defaults;
+  }
+
+  // Nothing is awaited before the events are in, so calls are decided one after another, in the order in which they were made.
+  async append(events: NewEvent | readonly NewEvent[], condition?: AppendCondition, options?: AppendOptions): Promise<AppendResult> {
+    this.#checkOpen();
+    const { signal } = checkAppendOptions(options);
+    const batch = prepareEvents(events, this.#defaults);
+    const checked = condition === undefined ? undefined : checkCondition(condition);
+    signal?.throwIfAborted();
+
+    const known = this.#findKnown(batch);
+    if (known !== undefined) return { first: known, last: known + batch.length - 1, duplicate: true };
+    if (checked) this.#checkCondition(checked);
+    const first = this.#events.length + 1;
+    for (const { ownId: _, ...event } of batch) this.#events.push({ ...event, position: this.#events.length + 1 });
+    this.#wake();
+    return { first, last: this.#events.length, duplicate: false };
+  }
+
+  read(query: Query = 'all', options?: ReadOptions): EventStream {
+    const checkedQuery = checkQuery(query);
+    const { after = 0, before = Infinity, limit = Infinity, backwards = false, signal } = checkReadOptions(options);
+    let snapshot: number | undefined;
+    const head = (): number => {
+      this.#checkOpen();
+      snapshot ??= this.#events.length;
+      if (after > snapshot) throw new PositionAheadError(after, snapshot);
+      return Math.min(snapshot, before - 1);
+    };
+    const select = (): SequencedEvent[] => {
+      const matches = this.#events.slice(after, head()).filter((event) => matchesQuery(checkedQuery, event));
+      return (backwards ? matches.reverse() : matches).slice(0, limit);
+    };
+    return makeEventStream(
+      () => {
+        let rest: SequencedEvent[] | undefined;
+        return {
+          head: async () => head(),
+          next: (max) => {
+            this.#checkOpen();
+            rest ??= select();
+            return rest.splice(0, max).map(copyOut);
+          },
+          close: () => undefined,
+        };
+      },
+      { signal },
+    );
+  }
+
+  subscribe(query: Query = 'all', options?: SubscribeOptions): EventStream {
+    const checkedQuery = checkQuery(query);
+    const checkedOptions = checkSubscribeOptions(options);
+    return makeEventStream(() => this.#follow(checkedQuery, checkedOptions), { signal: checkedOptions.signal, onAbort: 'end' });
+  }
+
+  async head(): Promise<number> {
+    this.#checkOpen();
+    return this.#events.length;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#wake();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Position of the first event when the whole batch is stored already; undefined when nothing of it is. */
+  #findKnown(batch: readonly PreparedEvent[]): number | undefined {
+    const positions = batch.map(({ id, ownId }) => (ownId ? this.#events.findIndex((event) => event.id === id) + 1 : 0));
+    const stored = (i: number): SequencedEvent | undefined => this.#events[(positions[i] ?? 0) - 1];
+    for (const [i, event] of batch.entries()) {
+      const same = stored(i);
+      if (same && !sameContent(event, same)) throw new EventIdConflictError('content', same.id, same.position);
+    }
+    const firstKnown = positions.findIndex((position) => position > 0);
+    const known = stored(firstKnown);
+    if (!known) return undefined;
+    if (!positions.every((position, i) => position === known.position + i)) {
+      throw new EventIdConflictError('partial', known.id, known.position);
+    }
+    return known.position;
+  }
+
+  #checkCondition(condition: AppendCondition): void {
+    const after = condition.after ?? 0;
+    if (after > this.#events.length) throw new PositionAheadError(after, this.#events.length);
+    const conflict = this.#events.slice(after).find((event) => matchesQuery(condition.failIfEventsMatch, event));
+    if (conflict) throw new AppendConditionFailedError(conflict, condition);
+  }
+
+  /** One pass of a subscription. Closing the store ends it quietly; begun on a closed store it fails. */
+  #follow(query: Query, { after = 0, onCaughtUp }: SubscribeOptions): EventSource {
+    const tooLate = this.#closed;
+    let position = after;
+    let caughtUp = false;
+    let ended = false;
+    let wake = (): void => undefined;
+    const head = (): number => {
+      if (tooLate) throw new StoreClosedError();
+      if (after > this.#events.length) throw new PositionAheadError(after, this.#events.length);
+      return this.#events.length;
+    };
+    const take = (max: number): SequencedEvent[] => {
+      const matches = this.#events.slice(position, head()).filter((event) => matchesQuery(query, event));
+      const chunk = matches.slice(0, max);
+      position = chunk.length < matches.length ? chunk[chunk.length - 1]!.position : this.#events.length;
+      return chunk.map(copyOut);
+    };
+    return {
+      head: async () => head(),
+      next: async (max) => {
+        head();
+        while (!ended && !this.#closed) {
+          const chunk = take(max);
+          if (chunk.length > 0) return chunk;
+          if (caughtUp) {
+            await new Promise<void>((resolve) => this.#waiting.add((wake = resolve)));
+            this.#waiting.delete(wake);
+          } else {
+            caughtUp = true;
+            onCaughtUp?.(position);
+          }
+        }
+        return [];
+      },
+      close() {
+        ended = true;
+        wake();
+      },
+    };
+  }
+
+  #wake(): void {
+    for (const wake of this.#waiting) wake();
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new StoreClosedError();
+  }
+}
+
+/** Readers own what they get, as they own what is decoded from a file. */
+function copyOut(event: SequencedEvent): SequencedEvent {
+  return copyJson(event) as SequencedEvent;
+}
+
+function copyJson(value: JsonValue | undefined): JsonValue | undefined {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(copyJson) as JsonValue[];
+  return Object.fromEntries(Object.entries(value).map(([key, property]) => [key, copyJson(property)]));
+}
