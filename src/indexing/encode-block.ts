@@ -40,10 +40,13 @@ function* encodeInSteps(segment: MemorySegment, ledgerId: Buffer): Generator<voi
   const pages = new PageWriter(headLengthOf(layout), layout.pages, bodyLength(count, keys));
   yield;
   writeFilter(pages, keyFilterBytes(keys.hashes.length), keys.hashes);
+  yield;
   const idHashes = segment.ids.map((id) => hashText(id, keyKind.id));
+  yield;
   writeFilter(pages, idFilterBytes(count), idHashes);
   yield;
   writeLocations(pages, segment);
+  yield;
   writeIds(pages, idHashes, layout.eventPages);
   yield;
   writeKeys(pages, keys, keyPages);

@@ -1,13 +1,13 @@
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, test } from 'vitest';
 import type { EventStore } from '../../src/core/event-store.js';
 import { openStore, type OpenStoreOptions } from '../../src/engine/open-store.js';
+import { fastRoot } from '../support/folder.js';
 import { eventStoreSuite, type StoreUnderTest } from '../../src/testing/index.js';
 
 // One folder for all, removed at the end: deleting thousands of files slows down the creation of others for a while.
-const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'opossum-conformance-'));
+const directory = fs.mkdtempSync(path.join(fastRoot, 'opossum-conformance-'));
 afterAll(() => fs.rmSync(directory, { recursive: true, force: true }));
 
 let contexts = 0;
