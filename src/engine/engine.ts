@@ -26,7 +26,7 @@ import type { LockHold, OpenLock } from '../locking/lock.js';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.js';
 import { CommitPath } from './commit-path.js';
 import { Gate } from './gate.js';
-import { LedgerView } from './ledger-view.js';
+import { LedgerView, maxUnsealedBlocks } from './ledger-view.js';
 import { LockKeeper } from './lock-keeper.js';
 import { TailWatch } from './tail-watch.js';
 
@@ -47,8 +47,6 @@ export type EngineOptions = {
 const idleMs = 1000;
 /** How long `close` makes event files durable; the rest is compared by the next writer. */
 const closeSyncMs = 200;
-/** Blocks of the index that may wait in memory before appends wait for them to be sealed. */
-const maxUnsealedBlocks = 64;
 
 export class Engine {
   readonly directory: string;
@@ -204,14 +202,10 @@ export class Engine {
   }
 
   #seal(): void {
-    const { index, ledger } = this.view;
-    if (index.unsealed === 0 || this.#sealing) return;
-    this.#sealing = index
-      .seal(ledger.durable)
-      .then(() => ledger.forgetBelow(index.scanFrom?.position ?? 0))
-      .finally(() => {
-        this.#sealing = undefined;
-      });
+    if (this.view.index.unsealed === 0 || this.#sealing) return;
+    this.#sealing = this.view.seal().finally(() => {
+      this.#sealing = undefined;
+    });
   }
 
   /** Makes a flood of appends wait for the index, so that memory stays bounded. */

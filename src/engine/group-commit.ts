@@ -75,7 +75,9 @@ async function decideAndWrite(open: readonly AppendCall[], settled: Outcome[], v
 
 async function findLanded(view: LedgerView): Promise<ReadonlySet<string>> {
   try {
-    return new Set((await view.catchUp()).map(({ point }) => keyOf(point)));
+    const landed = new Set<string>();
+    await view.catchUp((point) => landed.add(keyOf(point)));
+    return landed;
   } catch (error) {
     throw outcomeUnknown(error);
   }

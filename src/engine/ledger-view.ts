@@ -5,10 +5,11 @@
 import { Mutex } from 'async-mutex';
 import type { SequencedEvent } from '../core/event.js';
 import type { Query } from '../core/query.js';
+import type { ChainPoint } from '../core/stored.js';
 import type { Clock } from '../disk/clock.js';
 import { codeOf } from '../disk/error-code.js';
 import type { EventIndex } from '../indexing/event-index.js';
-import type { CountedFrame, Ledger } from '../ledger/ledger.js';
+import type { Ledger } from '../ledger/ledger.js';
 import { readRecords } from './record-reader.js';
 
 /** 'commit': acknowledged means on the disk. 'os': acknowledged means handed to the operating system; a power cut may take it back. */
@@ -16,6 +17,8 @@ export type Durability = 'commit' | 'os';
 
 /** A reader that cannot sync hands events out when the file has not changed for this long: any writer has synced by then. */
 const quietMs = 1000;
+/** Blocks of the index that may wait in memory before everybody waits until they are sealed. */
+export const maxUnsealedBlocks = 64;
 /** Records read for one chunk of a stream, unless a single one is larger. */
 const chunkBytes = 4 * 1024 * 1024;
 
@@ -55,12 +58,21 @@ export class LedgerView {
     return this.#tail.runExclusive(work);
   }
 
-  /** Takes in what was added to the ledger. Only within `exclusively`. */
-  async catchUp(): Promise<readonly CountedFrame[]> {
-    const frames = await this.ledger.catchUp();
-    for (const { point, events } of frames) this.index.addFrame(point, events);
-    if (frames.length > 0) this.tell(this.ledger.written);
-    return frames;
+  /** Takes in what was added to the ledger, and tells `onFrame` of each frame that counts. Only within `exclusively`. */
+  async catchUp(onFrame?: (point: ChainPoint) => void): Promise<void> {
+    await this.ledger.catchUp(({ point, events }) => {
+      this.index.addFrame(point, events);
+      this.tell(point.position);
+      onFrame?.(point);
+      // Without its files the whole index would gather in memory.
+      return this.index.unsealed > maxUnsealedBlocks ? this.seal() : undefined;
+    });
+  }
+
+  /** Moves what is full and durable of the index from memory into files. */
+  async seal(): Promise<void> {
+    await this.index.seal(this.ledger.durable);
+    this.ledger.forgetBelow(this.index.scanFrom?.position ?? 0);
   }
 
   /** Notes that somebody may know of the events up to `position` already. */

@@ -10,14 +10,13 @@ import type { Disk, DiskFile } from '../disk/disk.js';
 import { messageOf } from '../disk/error-code.js';
 import { encodeEventFile, eventFileContent } from '../eventfiles/event-file.js';
 import { fileName, folderName } from '../eventfiles/paths.js';
-import { EventIndex } from '../indexing/event-index.js';
-import { blockSize } from '../indexing/segment.js';
+import { verifyBlocks, type DamagedBlock } from '../indexing/verify-blocks.js';
 import { Chain } from '../ledger/chain.js';
 import { headLength } from '../ledger/format.js';
 import { FrameScan, type FoundFrame } from '../ledger/frame-scan.js';
 import { headerPoint, openLedgerFileReadOnly, type LedgerHeader } from '../ledger/header.js';
 import { isRecord, recordEnd } from '../ledger/record.js';
-import { chainPoint, orphanError } from '../ledger/scan-chain.js';
+import { chainPoint, indexedEvents, orphanError } from '../ledger/scan-chain.js';
 import { storedBatch } from '../ledger/stored-batch.js';
 import { readCheckpoint, type Checkpoint } from './checkpoint.js';
 import { systemPorts } from './system-ports.js';
@@ -102,6 +101,8 @@ class Verification {
 
   async run(file: DiskFile, header: LedgerHeader): Promise<void> {
     const checkpoint = await readCheckpoint(this.#directory, header.ledgerId, this.#disk);
+    const blocks = await verifyBlocks({ disk: this.#disk, directory: path.join(this.#directory, 'index'), ledgerId: header.ledgerId });
+    // Taken behind the blocks: those cover nothing that was written later.
     const { size } = await file.stat();
     const chain = new Chain(header.ledgerId, headerPoint(header));
     const scan = new FrameScan(file, header.end, size);
@@ -122,11 +123,12 @@ class Verification {
       chain.add(point);
       this.#checkRecords(frame);
       await this.#checkEventFiles(frame, header, checkpoint);
+      for (const damaged of blocks.check(point, indexedEvents(frame))) this.#addBlockProblem(damaged);
     }
     this.#head = chain.last.position;
     this.#bytes = size;
     this.#scarBytes += size - end;
-    await this.#checkBlocks(header);
+    for (const damaged of blocks.finish()) this.#addBlockProblem(damaged);
     this.#checkCheckpoint(checkpoint, chain);
     this.#options.onProgress?.({ done: size, total: size });
   }
@@ -177,30 +179,8 @@ class Verification {
     }
   }
 
-  async #checkBlocks(header: LedgerHeader): Promise<void> {
-    const directory = path.join(this.#directory, 'index');
-    const names = ((await this.#disk.list(directory)) ?? []).filter((name) => name.endsWith('.idx')).sort();
-    const index = await EventIndex.open({
-      disk: this.#disk,
-      random: systemPorts.random,
-      directory,
-      ledgerId: header.ledgerId,
-      readOnly: true,
-      yieldTurn: () => systemPorts.clock.turn(),
-      scanBlock: () => Promise.reject(new Error('verification rebuilds nothing')),
-    });
-    try {
-      const sealed = (index.last / blockSize) | 0;
-      for (const { path: file, first, problem } of await index.verify()) this.#addBlockProblem(path.basename(file), first, messageOf(problem));
-      // The index goes on from the newest block that it can use: newer ones are damaged, or another ledger's.
-      for (const name of names.slice(sealed)) this.#addBlockProblem(name, Number.parseInt(name, 10) * blockSize + 1, 'damaged, or of another ledger');
-    } finally {
-      index.close();
-    }
-  }
-
-  #addBlockProblem(name: string, first: number, reason: string): void {
-    const message = `Index block ${name}: ${reason}. Reads do not rely on it: it is rebuilt from the ledger when it is next used.`;
+  #addBlockProblem({ name, first, reason }: DamagedBlock): void {
+    const message = `${reason} Reads do not rely on it: it is rebuilt from the ledger when it is next used.`;
     this.addProblem({ what: 'index block', where: path.join('index', name), position: first, message });
   }
 

@@ -91,12 +91,6 @@ export class BlockSegment implements Segment, PageOwner {
     return whenReady(this.#readyHead(), (head) => this.#readPage(head, head.layout.idFilter));
   }
 
-  /** Reads and verifies every part. */
-  async verify(): Promise<void> {
-    const head = await this.#readHead();
-    for (let page = 0; page < head.layout.pages; page++) await this.#readPage(head, page);
-  }
-
   dropPage(page: number): void {
     if (page === headPage) this.#head = undefined;
     this.#pages.delete(page);

@@ -150,23 +150,6 @@ export class EventIndex {
     return this.#candidates(new IndexKey(keyKind.id, id), 0, []);
   }
 
-  /**
-   * Checks every sealed file by its own checksums; returns those that are damaged or missing. They are rebuilt when they
-   * are next needed. `verifyBlocks` compares with the ledger as well.
-   */
-  async verify(): Promise<{ path: string; first: number; problem: unknown }[]> {
-    const damaged = [];
-    for (let block = 0; block < this.#sealed.count; block++) {
-      try {
-        await this.#sealed.verify(block);
-      } catch (problem) {
-        damaged.push({ path: this.#sealed.pathOf(block), first: block * this.#blockSize + 1, problem });
-      }
-      await this.#source.yieldTurn();
-    }
-    return damaged;
-  }
-
   /** Closes its files. */
   close(): void {
     this.#sealed.close();

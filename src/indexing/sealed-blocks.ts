@@ -7,11 +7,9 @@ import path from 'node:path';
 import { LedgerCorruptError } from '../core/errors.js';
 import type { ChainPoint, IndexedEvent } from '../core/stored.js';
 import type { Awaitable, Disk } from '../disk/disk.js';
-import { codeOf } from '../disk/error-code.js';
 import type { Random } from '../disk/random.js';
 import { blockFileName, blockNumbers } from './block-names.js';
 import { BlockSegment } from './block-segment.js';
-import { encodeBlock } from './encode-block.js';
 import { mayHold } from './hash.js';
 import type { IndexKey } from './index-key.js';
 import { MemorySegment } from './memory-segment.js';
@@ -19,6 +17,7 @@ import { OpenFiles } from './open-files.js';
 import { PageCache } from './page-cache.js';
 import type { Segment } from './segment.js';
 import { whenReady } from './when-ready.js';
+import { writeBlock } from './write-block.js';
 
 /** A frame that was read again: its end, and the events it holds. */
 export type ScannedFrame = { readonly point: ChainPoint; readonly events: readonly IndexedEvent[] };
@@ -120,12 +119,6 @@ export class SealedBlocks {
   addNext(end: ChainPoint): void {
     this.#count++;
     this.#newestEnd = end;
-  }
-
-  /** Checks the whole file of a block; throws what is wrong with it. */
-  verify(block: number): Promise<void> {
-    this.#files.forget(this.pathOf(block));
-    return this.#newSegment(block).verify();
   }
 
   pathOf(block: number): string {
@@ -232,30 +225,14 @@ export class SealedBlocks {
     }
   }
 
-  /** Writes a block's file; returns false when that failed, which costs nothing but time. */
+  /** Returns false when the block could not be written, which costs nothing but time. */
   async #write(block: number, segment: MemorySegment): Promise<boolean> {
-    const { disk, random, yieldTurn, ledgerId } = this.#options;
     const target = this.pathOf(block);
-    const temporary = `${target}.${random.bytes(6).toString('hex')}.tmp`;
     try {
-      await this.#createFile(temporary, await encodeBlock(segment, ledgerId, yieldTurn));
-      this.#files.forget(target);
-      await disk.rename(temporary, target);
+      await writeBlock(target, segment, this.#options, () => this.#files.forget(target));
       return true;
     } catch {
-      await removeQuietly(disk, temporary);
       return false;
-    }
-  }
-
-  async #createFile(file: string, bytes: Buffer): Promise<void> {
-    const { disk, directory } = this.#options;
-    try {
-      await disk.createFile(file, bytes);
-    } catch (error) {
-      if (codeOf(error) !== 'ENOENT') throw error;
-      await disk.makeDirectory(directory);
-      await disk.createFile(file, bytes);
     }
   }
 }
@@ -278,12 +255,4 @@ function fillSegment(segment: MemorySegment, frames: readonly ScannedFrame[]): M
     `The ledger holds only ${segment.count} of the events ${first} to ${first + size - 1}, which were durable. Run "opossum verify"; restore from a backup.`,
     { position: first + segment.count },
   );
-}
-
-async function removeQuietly(disk: Disk, file: string): Promise<void> {
-  try {
-    await disk.removeFile(file);
-  } catch {
-    // A file left behind under a temporary name does no harm.
-  }
 }

@@ -6,7 +6,7 @@
  */
 import { LedgerCorruptError, StorageFailedError } from '../core/errors.js';
 import type { Clock } from '../disk/clock.js';
-import type { DiskFile } from '../disk/disk.js';
+import type { Awaitable, DiskFile } from '../disk/disk.js';
 import type { ChainMark, ChainPoint, IndexedEvent } from '../core/stored.js';
 import { Chain } from './chain.js';
 import { FrameScan, type FoundFrame } from './frame-scan.js';
@@ -77,23 +77,27 @@ export class Ledger {
     return (await this.file.stat()).size === this.#size;
   }
 
-  /** Scans what was added to the file, by whomever; returns the frames that count. */
-  async catchUp(): Promise<CountedFrame[]> {
+  /**
+   * Scans what was added to the file, by whomever. Hands each frame that counts to `take` in the very moment in which it
+   * counts, so that whoever asks meanwhile finds `written` and what `take` keeps in step; waits when `take` wants to.
+   */
+  async catchUp(take: (frame: CountedFrame) => Awaitable<void>): Promise<void> {
     if (this.#damage) throw this.#damage;
     const { size } = await this.file.stat();
-    if (size === this.#size) return [];
+    if (size === this.#size) return;
     if (size < this.#scanned) throw this.#corrupt('is shorter than it was: committed events are missing', size);
-    const counted: CountedFrame[] = [];
     const scan = new FrameScan(this.file, this.#scanned, size);
-    if (this.#start) counted.push(await this.#checkStart(scan, this.#start));
+    if (this.#start) await take(await this.#checkStart(scan, this.#start));
     for (let frame = await scan.next(); frame; frame = await scan.next()) {
       const verdict = this.#chain.judge(frame.head, frame.offset);
       if (verdict === 'orphan') throw this.#damaged(orphanError(frame, this.last));
-      if (verdict === 'counts') counted.push(this.#count(frame));
+      if (verdict !== 'counts') continue;
+      const taken = take(this.#count(frame));
+      this.#scanned = frame.end;
+      if (taken) await taken;
     }
     this.#scanned = scan.position;
     this.#size = size;
-    return counted;
   }
 
   /**

@@ -60,18 +60,4 @@ describe('verifying index files', () => {
       '0000000007.idx: The block is about positions that the ledger does not hold.',
     ]);
   });
-
-  test('of an open index names the files that fail their own checksums', async () => {
-    const ledger = someLedger(3);
-    const disk = await sealed(ledger);
-    const index = await openIndex(ledger, disk.port);
-    expect(await index.verify()).toEqual([]);
-    disk.files.get(blockPath(1))![900]! ^= 1;
-    disk.files.delete(blockPath(0));
-    expect((await index.verify()).map(({ path, first }) => [path, first])).toEqual([
-      [blockPath(0), 1],
-      [blockPath(1), testBlockSize + 1],
-    ]);
-    index.close();
-  });
 });

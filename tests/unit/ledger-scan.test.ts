@@ -8,7 +8,7 @@ import { systemRandom } from '../../src/disk/random.js';
 import { draftFrame } from '../../src/ledger/frame.js';
 import { FrameScan } from '../../src/ledger/frame-scan.js';
 import { headerPoint, openLedgerFile } from '../../src/ledger/header.js';
-import { Ledger } from '../../src/ledger/ledger.js';
+import { Ledger, type CountedFrame } from '../../src/ledger/ledger.js';
 import { chainPoint, scanChain } from '../../src/ledger/scan-chain.js';
 import { freshFolder } from '../support/folder.js';
 
@@ -24,13 +24,20 @@ function draft(id: string, count = 1): ReturnType<typeof draftFrame> {
 async function openLedger(folder: string): Promise<Ledger> {
   const { file, header } = await openLedgerFile(folder, 'none', ports);
   const ledger = new Ledger(path.join(folder, 'ledger'), file, header, undefined, systemClock);
-  await ledger.catchUp();
+  await newFrames(ledger);
   return ledger;
 }
 
 async function commit(ledger: Ledger, ...drafts: ReturnType<typeof draftFrame>[]): Promise<boolean> {
   for (const one of drafts) ledger.plan(one);
   return ledger.write();
+}
+
+/** What is new in the ledger. */
+async function newFrames(ledger: Ledger): Promise<CountedFrame[]> {
+  const frames: CountedFrame[] = [];
+  await ledger.catchUp((frame) => void frames.push(frame));
+  return frames;
 }
 
 const ids = (frames: readonly { events: readonly { id: string }[] }[]): string[] => frames.flatMap(({ events }) => events.map(({ id }) => id));
@@ -40,11 +47,11 @@ describe('the ledger', () => {
     const folder = freshFolder();
     const [mine, theirs] = [await openLedger(folder), await openLedger(folder)];
     expect(await commit(mine, draft('a', 2), draft('b'))).toBe(true);
-    expect(ids(await theirs.catchUp())).toEqual(['a-0', 'a-1', 'b-0']);
+    expect(ids(await newFrames(theirs))).toEqual(['a-0', 'a-1', 'b-0']);
     expect(theirs.written).toBe(3);
-    expect(await theirs.catchUp()).toEqual([]);
+    expect(await newFrames(theirs)).toEqual([]);
     expect(await commit(theirs, draft('c'))).toBe(true);
-    expect(ids(await mine.catchUp())).toEqual(['c-0']);
+    expect(ids(await newFrames(mine))).toEqual(['c-0']);
     expect(mine.last).toBe(4);
   });
 
@@ -54,9 +61,9 @@ describe('the ledger', () => {
     stale.plan(draft('late'));
     expect(await commit(mine, draft('a'))).toBe(true);
     expect(await stale.write()).toBe(false);
-    expect(ids(await stale.catchUp())).toEqual(['a-0']);
+    expect(ids(await newFrames(stale))).toEqual(['a-0']);
     expect(await commit(stale, draft('late'))).toBe(true);
-    expect(ids(await mine.catchUp())).toEqual(['late-0']);
+    expect(ids(await newFrames(mine))).toEqual(['late-0']);
     expect(ids(await (await openLedgerAfresh(folder)))).toEqual(['a-0', 'late-0']);
   });
 
@@ -65,7 +72,7 @@ describe('the ledger', () => {
     const ledger = await openLedger(folder);
     await commit(ledger, draft('a'));
     fs.appendFileSync(path.join(folder, 'ledger'), lastFrame(folder).subarray(0, 120));
-    expect(await ledger.catchUp()).toEqual([]);
+    expect(await newFrames(ledger)).toEqual([]);
     expect(await commit(ledger, draft('b'))).toBe(true);
     expect(ids(await openLedgerAfresh(folder))).toEqual(['a-0', 'b-0']);
   });
@@ -107,10 +114,10 @@ describe('the ledger', () => {
     expect(mine.durable).toBe(0);
     await mine.makeDurable(1);
     expect(mine.durable).toBe(1);
-    await theirs.catchUp();
+    await newFrames(theirs);
     expect(theirs.durable).toBe(0);
     await commit(mine, draft('b'));
-    await theirs.catchUp();
+    await newFrames(theirs);
     expect(theirs.durable).toBe(1);
   });
 
@@ -159,7 +166,7 @@ describe('the search for frames', () => {
 async function openLedgerAfresh(folder: string): Promise<readonly { events: readonly { id: string }[] }[]> {
   const { file, header } = await openLedgerFile(folder, 'none', ports);
   try {
-    return await new Ledger(path.join(folder, 'ledger'), file, header, undefined, systemClock).catchUp();
+    return await newFrames(new Ledger(path.join(folder, 'ledger'), file, header, undefined, systemClock));
   } finally {
     await file.close();
   }

@@ -49,8 +49,8 @@ class Worker {
   constructor() {
     this.#process = fork(new URL('./worker.js', import.meta.url), { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
     this.ended = once(this.#process, 'exit');
-    const ready = Promise.withResolvers<void>();
-    const done = Promise.withResolvers<WorkerResult>();
+    const ready = deferred<void>();
+    const done = deferred<WorkerResult>();
     const failed = (error: Error): void => {
       ready.reject(error);
       done.reject(error);
@@ -79,4 +79,10 @@ class Worker {
     this.#process.kill('SIGKILL');
     await this.ended;
   }
+}
+
+function deferred<T>(): { promise: Promise<T>; resolve: (value: T) => void; reject: (reason: unknown) => void } {
+  let settle: { resolve: (value: T) => void; reject: (reason: unknown) => void } | undefined;
+  const promise = new Promise<T>((resolve, reject) => (settle = { resolve, reject }));
+  return { promise, resolve: (value) => settle?.resolve(value), reject: (reason) => settle?.reject(reason) };
 }

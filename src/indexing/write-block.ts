@@ -1,0 +1,43 @@
+import path from 'node:path';
+import type { Disk } from '../disk/disk.js';
+import { codeOf } from '../disk/error-code.js';
+import type { Random } from '../disk/random.js';
+import { encodeBlock } from './encode-block.js';
+import type { MemorySegment } from './memory-segment.js';
+
+export type WriteBlockOptions = { readonly disk: Disk; readonly random: Random; readonly ledgerId: Buffer; yieldTurn(): Promise<void> };
+
+/**
+ * Writes a full segment to the file `target`, whole or not at all for every other process; nothing is synced. Makes the
+ * folder when it is absent. Calls `beforeReplace` when the file is about to be replaced: Windows wants it closed by then.
+ */
+export async function writeBlock(target: string, segment: MemorySegment, options: WriteBlockOptions, beforeReplace: () => void): Promise<void> {
+  const { disk, random, ledgerId } = options;
+  const temporary = `${target}.${random.bytes(6).toString('hex')}.tmp`;
+  try {
+    await createFile(temporary, await encodeBlock(segment, ledgerId, () => options.yieldTurn()), disk);
+    beforeReplace();
+    await disk.rename(temporary, target);
+  } catch (error) {
+    await removeQuietly(disk, temporary);
+    throw error;
+  }
+}
+
+async function createFile(file: string, bytes: Buffer, disk: Disk): Promise<void> {
+  try {
+    await disk.createFile(file, bytes);
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error;
+    await disk.makeDirectory(path.dirname(file));
+    await disk.createFile(file, bytes);
+  }
+}
+
+async function removeQuietly(disk: Disk, file: string): Promise<void> {
+  try {
+    await disk.removeFile(file);
+  } catch {
+    // A file left behind under a temporary name does no harm.
+  }
+}
