@@ -13,7 +13,9 @@ export function newProgram(): Command {
     .description('An event store that is a folder: append, read, import, check.')
     .exitOverride()
     .showHelpAfterError('(add --help for the options)')
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'opossum: ')) })
+    .configureOutput({
+      outputError: (text, write) => write(text.replace(/^error: /, 'opossum: ').replace(/required option '--dir <dir>' not specified/, '--dir is missing: give it, or set OPOSSUM_DIR')),
+    })
     .helpCommand(true);
   return program;
 }

@@ -2,12 +2,12 @@
  * The queue in front of the ledger, one for all stores that this process has open on a folder. The drain takes what is
  * queued as a group, under the cross-process lock, so that one sync serves many calls.
  */
-import { Mutex } from 'async-mutex';
 import { isOpossumError, StorageFailedError } from '../core/errors.js';
 import type { Clock } from '../disk/clock.js';
 import type { AppendCall } from './call.js';
 import { commitGroup, toOpossumError, type GroupCommitPorts } from './group-commit.js';
 import type { LockKeeper } from './lock-keeper.js';
+import { Mutex } from './mutex.js';
 
 export type CommitPathOptions = Omit<GroupCommitPorts, 'beforeSync'> & {
   readonly clock: Clock;

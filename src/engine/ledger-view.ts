@@ -2,7 +2,6 @@
  * What this process knows of one ledger: its frames continued, its events indexed. Guarantee: a head handed out never
  * exceeds what is durable (or, with durability 'os', written), and nothing new ever appears at or below it.
  */
-import { Mutex } from 'async-mutex';
 import type { SequencedEvent } from '../core/event.js';
 import type { Query } from '../core/query.js';
 import type { ChainPoint } from '../core/stored.js';
@@ -10,6 +9,7 @@ import type { Clock } from '../disk/clock.js';
 import { codeOf } from '../disk/error-code.js';
 import type { EventIndex } from '../indexing/event-index.js';
 import type { Ledger } from '../ledger/ledger.js';
+import { Mutex } from './mutex.js';
 import { readRecords } from './record-reader.js';
 
 /** 'commit': acknowledged means on the disk. 'os': acknowledged means handed to the operating system; a power cut may take it back. */

@@ -108,7 +108,9 @@ function findEventFile(within: string, position: number): string | undefined {
 /** How this very command was called, so that what is printed can be pasted. */
 function commandName(): string {
   const script = process.argv[1] ?? '';
-  return path.basename(script) === 'main.js' ? `node ${path.relative(process.cwd(), script)}` : 'opossum';
+  if (path.basename(script) !== 'main.js') return 'opossum';
+  const relative = path.relative(process.cwd(), script);
+  return `node ${relative.startsWith('..') ? script : relative}`;
 }
 
 /** Nearest rank; 0 when there are none. */

@@ -15,14 +15,15 @@ type Task = { readonly directory: string; readonly context: string; readonly sha
 
 /** Starts a process for each share, lets all begin at the same moment, and waits until all have ended. Ends them when something fails. */
 export async function race(task: Task, signal: AbortSignal, onProgress: (tallies: readonly Tally[]) => void): Promise<Race> {
-  const workers = task.shares.map(() => new Worker());
+  const workers: Worker[] = [];
   const abort = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));
   abort.catch(() => undefined);
   try {
     signal.throwIfAborted();
-    for (const [i, worker] of workers.entries()) {
-      worker.onProgress = () => onProgress(workers.map(({ tally }) => tally));
-      worker.tell({ kind: 'prepare', directory: task.directory, context: task.context, applications: task.shares[i] ?? [] });
+    for (const applications of task.shares) {
+      const worker = new Worker(() => onProgress(workers.map(({ tally }) => tally)));
+      workers.push(worker);
+      worker.tell({ kind: 'prepare', directory: task.directory, context: task.context, applications });
     }
     await Promise.race([Promise.all(workers.map((worker) => worker.ready)), abort]);
     const started = performance.now();
@@ -44,9 +45,8 @@ class Worker {
   readonly done: Promise<WorkerResult>;
   readonly ended: Promise<unknown>;
   tally: Tally = noTally;
-  onProgress: () => void = () => undefined;
 
-  constructor() {
+  constructor(onProgress: () => void) {
     this.#process = fork(new URL('./worker.js', import.meta.url), { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
     this.ended = once(this.#process, 'exit');
     const ready = deferred<void>();
@@ -62,7 +62,7 @@ class Worker {
       if (message.kind === 'ready') return ready.resolve();
       if (message.kind === 'failed') return failed(Object.assign(new Error(`Process ${this.#process.pid}: ${message.message}`), { code: message.code }));
       this.tally = message.tally;
-      this.onProgress();
+      onProgress();
       if (message.kind === 'done') done.resolve({ pid: this.#process.pid ?? 0, tally: message.tally, latenciesMs: message.latenciesMs });
     });
     this.#process.on('error', failed);

@@ -79,7 +79,7 @@ const badEvents: Rows = [
   [{ type: 'A', data: 1, metadata: null }, 'events[0].metadata'],
   [{ type: 'A', data: 1, metadata: [] }, 'events[0].metadata'],
   [{ type: 'A', data: 1, metadata: 'user' }, 'events[0].metadata'],
-  [{ type: 'A', data: 1, metadata: { at: new Date() } }, 'events[0].metadata.at'],
+  [{ type: 'A', data: 1, metadata: { at: new Date(0) } }, 'events[0].metadata.at'],
   ...['yesterday', '2026-01-01', '2026-02-30T00:00:00Z', '2026-13-01T00:00:00Z', '2026-01-01T24:00:00Z', '2026-01-01T00:00:00+01:00', '2026-01-01T00:00:00', '', 0, null, new Date(0)].map(
     (timestamp) => [{ type: 'A', data: 1, timestamp }, 'events[0].timestamp'] as const,
   ),
