@@ -43,10 +43,12 @@ const byErrorCode: Record<ErrorCode, ExitCode> = {
 /** An error of the command line itself, with what the command ends with. */
 export class CommandError extends Error {
   readonly exitCode: ExitCode;
+  readonly code: ErrorCode | undefined;
 
   constructor(exitCode: ExitCode, message: string, cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause });
     this.exitCode = exitCode;
+    this.code = exitCode === exitCodes.invalidInput ? 'INVALID_INPUT' : undefined;
   }
 }
 

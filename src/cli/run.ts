@@ -1,7 +1,7 @@
 import { addAppendCommand } from './append-command.js';
 import { addContextsCommand } from './contexts-command.js';
 import { addDemoCommand } from './demo-command.js';
-import { CommandError, exitCodeHelp, exitCodeOf, exitCodes, Interrupted, OutputClosed } from './exit-codes.js';
+import { exitCodeHelp, exitCodeOf, exitCodes, Interrupted, OutputClosed } from './exit-codes.js';
 import { addExportCommand } from './export-command.js';
 import { addImportCommand } from './import-command.js';
 import { CommanderError, newProgram } from './program.js';
@@ -41,7 +41,7 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
 
 async function report(error: unknown, { err }: Terminal): Promise<void> {
   if (error instanceof Interrupted || error instanceof OutputClosed) return;
-  const code = error instanceof Error && !(error instanceof CommandError) ? (error as { code?: unknown }).code : undefined;
+  const code = error instanceof Error ? (error as { code?: unknown }).code : undefined;
   const message = visible((error instanceof Error ? error.message : String(error)).replace(/\s*\n\s*/g, ' '));
   await err.line(err.style('red', `opossum: ${typeof code === 'string' ? `${code}: ` : ''}${message}`));
   if (process.env['OPOSSUM_DEBUG'] === '1' && error instanceof Error) {

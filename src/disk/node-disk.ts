@@ -210,18 +210,11 @@ function toFileStat(stats: fs.Stats): FileStat {
   };
 }
 
-export type { NoParamCallback, PathLike } from 'node:fs';
-
 /** What proper-lockfile calls: a plain object, since it cannot take the module itself. */
 export const lockFileSystem = {
-  mkdir: fs.mkdir,
   mkdirSync: fs.mkdirSync,
   rmdir: fs.rmdir,
   rmdirSync: fs.rmdirSync,
-  stat: fs.stat,
   statSync: fs.statSync,
-  utimes: fs.utimes,
   utimesSync: fs.utimesSync,
-  realpath: fs.realpath,
-  realpathSync: fs.realpathSync,
 };

@@ -23,7 +23,7 @@ export type FileLockPorts = {
   readonly random: Random;
   /** This machine when absent. */
   readonly host?: Host;
-  /** For how long a lock may go untouched before anybody may take it, milliseconds; from 2,000, 5,000 when absent. */
+  /** For how long a lock may go untouched before anybody may take it, milliseconds; 5,000 when absent. Holders touch it every second. */
   readonly staleMs?: number;
 };
 

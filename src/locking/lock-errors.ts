@@ -23,6 +23,12 @@ export function cannotLock(directory: string, error: unknown): StorageFailedErro
   );
 }
 
+/** Whether something of that name is there, or, on Windows, was removed while somebody still looks at it. */
+export function isNameTaken(error: unknown): boolean {
+  const code = codeOf(error) ?? '';
+  return code === 'EEXIST' || (process.platform === 'win32' && ['EPERM', 'EACCES', 'EBUSY'].includes(code));
+}
+
 function hintFor(code: string | undefined): string {
   switch (code) {
     case 'EACCES':

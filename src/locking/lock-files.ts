@@ -1,6 +1,6 @@
 import path from 'node:path';
 
-/** The lock's files in a context's folder. Whatever lies beside them under a name that begins with `lock.` is temporary. */
+/** The lock's files in a context's folder. Other names there that begin with `ledger.lock.` are temporary. */
 export type LockFiles = {
   /** The directory whose making is the taking of the lock. */
   readonly lock: string;

@@ -6,6 +6,7 @@
 import type { LockOptions } from 'proper-lockfile';
 import { codeOf } from '../disk/error-code.js';
 import { lockFileSystem } from '../disk/node-disk.js';
+import { isNameTaken } from './lock-errors.js';
 import { identityOf } from './lock-files.js';
 
 export type LockDirectoryOptions = {
@@ -50,7 +51,7 @@ export async function holdDirectory(lockPath: string, { key, staleMs, onLost }: 
       },
     };
   } catch (error) {
-    if (codeOf(error) === 'ELOCKED' || isGoingAway(error)) return undefined;
+    if (codeOf(error) === 'ELOCKED' || isNameTaken(error)) return undefined;
     throw error;
   }
 }
@@ -68,11 +69,6 @@ let loading: Promise<{ lock: typeof import('proper-lockfile').lock }> | undefine
 /** Importing the package patches `fs.close` and installs signal handlers: a process that never writes is spared that. */
 function loadPackage(): Promise<{ lock: typeof import('proper-lockfile').lock }> {
   return (loading ??= import('proper-lockfile').then((module) => module.default));
-}
-
-/** On Windows a name stays taken until the last one who looks at the removed directory closes it. */
-function isGoingAway(error: unknown): boolean {
-  return process.platform === 'win32' && ['EPERM', 'EACCES', 'EBUSY'].includes(codeOf(error) ?? '');
 }
 
 function ignoreLost(error: unknown): void {

@@ -1,5 +1,5 @@
 import type { Disk } from '../disk/disk.js';
-import { codeOf } from '../disk/error-code.js';
+import { isNameTaken } from './lock-errors.js';
 
 /**
  * A file that is there while somebody waits. Waiters make it again when it is gone; a new owner, and one that lets go,
@@ -31,7 +31,7 @@ export class WaitingMark {
     try {
       await this.#disk.createFile(this.#file, new Uint8Array());
     } catch (error) {
-      if (codeOf(error) !== 'EEXIST') throw error;
+      if (!isNameTaken(error)) throw error;
     }
   }
 

@@ -13,12 +13,18 @@ export function toAttributes(data: JsonValue): OcelAttribute[] {
 /** Types by name, each with its attributes and their types: as imported logs declare them, else as the values are. */
 export class OcelTypes {
   readonly #types = new Map<string, Map<string, { type: string; declared: boolean }>>();
+  readonly #declared = new Set<string>();
 
   declare(types: readonly OcelType[]): void {
     for (const { name, attributes = [] } of types) {
+      this.#declared.add(name);
       const known = this.add(name);
       for (const attribute of attributes) if (!known.has(attribute.name)) known.set(attribute.name, { type: attribute.type, declared: true });
     }
+  }
+
+  isDeclared(name: string): boolean {
+    return this.#declared.has(name);
   }
 
   add(name: string): Map<string, { type: string; declared: boolean }> {

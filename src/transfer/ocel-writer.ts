@@ -2,7 +2,7 @@ import type { EventStore, ReadOptions } from '../core/event-store.js';
 import type { SequencedEvent } from '../core/event.js';
 import type { Query } from '../core/query.js';
 import type { ExportPart } from './export-events.js';
-import { isObject, ocelLogType, ocelMetadata, type OcelAttribute, type OcelEvent, type OcelLogData } from './ocel.js';
+import { ocelLogType, ocelMetadata, type OcelAttribute, type OcelEvent, type OcelLogData, type OcelScalar } from './ocel.js';
 import { OcelObjects } from './ocel-objects.js';
 import { toUtc } from './ocel-time.js';
 import { OcelTypes, toAttributes } from './ocel-types.js';
@@ -27,7 +27,7 @@ export async function* writeOcel(store: EventStore, query: Query, range: ReadOpt
   if (query === 'all') objects.wantAll();
   for await (const event of store.read(query, bounded)) {
     if (logs.has(event.position)) continue;
-    eventTypes.learn(event.type, attributesOf(event));
+    eventTypes.learn(event.type, attributesOf(event, eventTypes));
     for (const { tag } of objects.relate(event)) objects.want(tag);
   }
   for (const type of objects.types()) objectTypes.add(type);
@@ -63,19 +63,23 @@ async function* readLogs(store: EventStore, { before, signal }: ReadOptions): As
   }
 }
 
-function attributesOf(event: SequencedEvent): OcelAttribute[] {
-  if (ocelMetadata(event) && isObject(event.data)) return Object.entries(event.data).map(([name, value]) => ({ name, value: value as OcelAttribute['value'] }));
-  return toAttributes(event.data);
+function attributesOf(event: SequencedEvent, eventTypes: OcelTypes): OcelAttribute[] {
+  return isAsImported(event, eventTypes) ? Object.entries(event.data as Record<string, OcelScalar>).map(([name, value]) => ({ name, value })) : toAttributes(event.data);
+}
+
+/** Whether the event comes from a log whose types are known here; then its values go out as they came in. */
+function isAsImported(event: SequencedEvent, eventTypes: OcelTypes): boolean {
+  return eventTypes.isDeclared(event.type) && ocelMetadata(event) !== undefined;
 }
 
 function toOcelEvent(event: SequencedEvent, objects: OcelObjects, eventTypes: OcelTypes): OcelEvent {
-  const kept = ocelMetadata(event);
-  const attributes = attributesOf(event);
+  const time = ocelMetadata(event)?.time;
+  const attributes = attributesOf(event, eventTypes);
   return {
     id: event.id,
     type: event.type,
-    time: kept?.time !== undefined && toUtc(kept.time) === event.timestamp ? kept.time : event.timestamp,
-    attributes: kept ? attributes : attributes.map((attribute) => eventTypes.fit(event.type, attribute)),
+    time: time !== undefined && toUtc(time) === event.timestamp ? time : event.timestamp,
+    attributes: isAsImported(event, eventTypes) ? attributes : attributes.map((attribute) => eventTypes.fit(event.type, attribute)),
     relationships: objects.relate(event).map(({ tag, qualifier }) => ({ objectId: objects.exportId(tag), ...(qualifier === undefined ? {} : { qualifier }) })),
   };
 }

@@ -20,13 +20,13 @@ const scalar = z.custom<string | number | boolean | null>(
   (value) => value === null || ['string', 'number', 'boolean'].includes(typeof value),
   'it must be a string, a number, true, false or null',
 );
-const types = z.array(z.strictObject({ name, attributes: z.array(z.strictObject({ name, type: z.string() })).optional() }));
+const types = z.array(z.strictObject({ name, attributes: z.array(z.strictObject({ name: z.string(), type: z.string() })).optional() }));
 const relationships = z.array(z.strictObject({ objectId: name, qualifier: z.string().optional() })).optional();
 const objects = z.array(
   z.strictObject({
     id: name,
     type: name,
-    attributes: z.array(z.strictObject({ name, time: z.string().optional(), value: scalar })).optional(),
+    attributes: z.array(z.strictObject({ name: z.string(), time: z.string().optional(), value: scalar })).optional(),
     relationships,
   }),
 );
@@ -35,7 +35,7 @@ const events = z.array(
     id: name,
     type: name,
     time: z.string(),
-    attributes: z.array(z.strictObject({ name, value: scalar })).optional(),
+    attributes: z.array(z.strictObject({ name: z.string(), value: scalar })).optional(),
     relationships,
   }),
 );

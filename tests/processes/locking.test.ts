@@ -29,9 +29,11 @@ test('busy processes hold the lock in turn, never two at once, and none gets les
   const directory = freshFolder();
   const processes = await startLockProcesses(4, { directory });
   const results = await Promise.all(processes.map((one) => one.call<Holds>('slices', 2000)));
-  const all = results.flatMap(({ holds }) => holds).sort((a, b) => a.from - b.from);
+  const all = results.flatMap(({ holds }, process) => holds.map((hold) => ({ ...hold, process }))).sort((a, b) => a.from - b.from);
   expect(all.filter(({ lost }) => lost)).toEqual([]);
   for (const [i, hold] of all.entries()) expect(hold.from).toBeGreaterThanOrEqual(all[i - 1]?.to ?? 0);
+  const kept = all.filter(({ process }, i) => process === all[i - 1]?.process).length;
+  expect(kept, `of ${all.length} times the lock stayed where it was`).toBeLessThan(all.length / 5);
   const heldMs = results.map(({ holds }) => holds.reduce((sum, { from, to }) => sum + to - from, 0));
   const fairMs = heldMs.reduce((sum, ms) => sum + ms, 0) / heldMs.length;
   expect(Math.min(...heldMs), `held for ${heldMs.map(Math.round).join(', ')} ms`).toBeGreaterThan(fairMs / 4);

@@ -44,6 +44,14 @@ describe('a lock that nobody holds', () => {
     await restOf(directory).toEqual([]);
   });
 
+  test('is not asked for by the mark of somebody who waited before', async () => {
+    const directory = freshFolder();
+    fs.writeFileSync(lockFilesOf(directory).waiting, '');
+    const hold = await open(directory).acquire(0);
+    expect(hold.othersWait()).toBe(false);
+    await hold.release();
+  });
+
   test('is not touched before it is asked for', () => {
     const directory = freshFolder();
     open(directory);
@@ -111,12 +119,13 @@ describe('a lock that somebody holds', () => {
         await taken.release();
       });
       await expect.poll(() => hold.othersWait()).toBe(true);
-      order.push('greedy');
       await hold.release();
-      await (await greedy.acquire(1000)).release();
+      const again = await greedy.acquire(1000);
+      order.push('greedy');
+      await again.release();
       await waiting;
     }
-    expect(order).toEqual(Array.from({ length: 5 }, () => ['greedy', 'modest']).flat());
+    expect(order).toEqual(Array.from({ length: 5 }, () => ['modest', 'greedy']).flat());
   });
 
   test('is had again soon when the one that waited is gone', async () => {
@@ -181,6 +190,33 @@ describe('a lock whose owner is gone', () => {
     expect(performance.now() - madeAt).toBeGreaterThan(650);
     expect(hold.takenOver).toBe(true);
     await hold.release();
+  });
+
+  test('is respected at first when the owner is alive but did not touch it, as after the machine was suspended', async () => {
+    const directory = freshFolder();
+    await leaveLock(directory, { ...self, token: 'suspended' });
+    fs.utimesSync(lockFilesOf(directory).lock, 1, 1);
+    expect(await codeOf(open(directory).acquire(300))).toBe('LOCK_TIMEOUT');
+  });
+
+  test('is put back when somebody else has taken it over in the very moment of its removal', async () => {
+    const directory = freshFolder();
+    const files = lockFilesOf(directory);
+    await leaveLock(directory, ended);
+    const moves: string[] = [];
+    const disk = {
+      ...nodeDisk,
+      rename(from: string, to: string) {
+        if (moves.push(path.basename(from)) === 1) {
+          fs.renameSync(files.lock, path.join(directory, 'dead'));
+          fs.mkdirSync(files.lock);
+        }
+        return nodeDisk.rename(from, to);
+      },
+    };
+    expect(await codeOf(openFileLock(directory, { ...ports, disk }).acquire(0))).toBe('LOCK_TIMEOUT');
+    expect(moves).toHaveLength(2);
+    expect(fs.existsSync(files.lock)).toBe(true);
   });
 
   test('is respected until it is stale when the owner file is of an earlier lock', async () => {

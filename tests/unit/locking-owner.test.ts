@@ -42,8 +42,9 @@ describe('the state of an owner', () => {
     expect(await host.stateOf({ ...self, bootId: '' })).toBe('unknown');
   });
 
-  test.runIf(onLinux)('a process that was killed but not waited for is dead', async () => {
-    const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 20'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  test.runIf(onLinux)('a process that ended but was not waited for is dead', async () => {
+    // The shell turns into a program that does not wait for the child which the shell started.
+    const parent = spawn('sh', ['-c', 'sleep 0.2 & echo $!; exec sleep 20'], { stdio: ['ignore', 'pipe', 'inherit'] });
     onTestFinished(() => void parent.kill('SIGKILL'));
     const pid = await new Promise<number>((resolve) => parent.stdout.once('data', (line: Buffer) => resolve(Number(line))));
     await expect.poll(() => host.stateOf({ ...self, pid, startedAt: '' })).toBe('dead');

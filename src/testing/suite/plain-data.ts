@@ -7,10 +7,14 @@ import { appended, assertMatches, event, positions, refusal, repeated, tagged, t
 /** Strings that a store which made file names, keys or patterns of them would confuse; all differ from each other. */
 export const hostileTexts: readonly string[] = [
   'plain', 'Plain', 'PLAIN', '.', '..', '../..', '../../etc/passwd', '/', '//', '/plain', 'plain/', '\\', 'C:\\plain', '\\\\server\\share',
-  '\0', 'plain\0', 'a\0b', 'CON', 'con', 'NUL', 'aux.txt', 'COM1', 'LPT1.', 'plain.', 'plain..', 'plain ', ' plain', ' ', '\t', '\n', '\r\n', '\u007f', '\u0001', '\u200b',
-  '\ufeff', '\ufeffplain', '\u00e9', 'e\u0301', '\u212b', '\u00c5', 'A\u030a', 'ß', 'ss', 'ı', 'i', 'İ', 'K', '\u212a', '💥', '👩‍👩‍👧', '🏳️‍🌈', '\u{10ffff}', '\uffff', '中文', 'العربية', '\u202eplain',
-  '*', '?', '[a]', '{a,b}', '**', '!', '%2e%2e', '%', '$HOME', '`id`', "'", '"', '\'; DROP TABLE events; --', '<a>', '&amp;', '|', '&&', '-rf', '--', '~', '#',
-  'null', 'undefined', 'true', '0', '-1', '1e3', '[]', '{}', '__proto__', 'constructor', 'toString', 'hasOwnProperty', 'all', 'a:b', 'a=b', 'a,b', 'tag:plain', 'type:plain',
+  '\0', 'plain\0', 'a\0b', 'CON', 'con', 'NUL', 'aux.txt', 'COM1', 'LPT1.', 'plain.', 'plain..', 'plain ', ' plain', ' ', '\t', '\n',
+  '\r\n', '\u007f', '\u0001', '\u200b',
+  '\ufeff', '\ufeffplain', '\u00e9', 'e\u0301', '\u212b', '\u00c5', 'A\u030a', 'ß', 'ss', 'ı', 'i', 'İ', 'K', '\u212a', '💥', '👩‍👩‍👧',
+  '🏳️‍🌈', '\u{10ffff}', '\uffff', '中文', 'العربية', '\u202eplain',
+  '*', '?', '[a]', '{a,b}', '**', '!', '%2e%2e', '%', '$HOME', '`id`', "'", '"', '\'; DROP TABLE events; --', '<a>', '&amp;', '|', '&&',
+  '-rf', '--', '~', '#',
+  'null', 'undefined', 'true', '0', '-1', '1e3', '[]', '{}', '__proto__', 'constructor', 'toString', 'hasOwnProperty', 'all', 'a:b', 'a=b',
+  'a,b', 'tag:plain', 'type:plain',
   'x'.repeat(255), 'x'.repeat(254) + 'y', 'é'.repeat(127), '💥'.repeat(63),
 ];
 
@@ -19,11 +23,17 @@ const longTexts: readonly string[] = ['x'.repeat(1024), 'x'.repeat(1023) + 'y', 
 
 /** What JSON can hold. */
 export const jsonValues: readonly JsonValue[] = [
-  null, true, false, 0, 1, -1, 0.1, -0.1, 1e21, 1e-7, 5e-324, 1.7976931348623157e308, -1.7976931348623157e308, 2 ** 31, -(2 ** 31), 2 ** 32, 2 ** 53, -(2 ** 53), 2 ** 53 - 1, 2 ** 63, 2 ** 64, 123456789.12345679, 255, 256, 65535, 65536,
-  '', ' ', '\0', '\ufeff', '\ufeff{"a":1}', '\u2028\u2029', '"\\/\b\f\n\r\t', '\u{1f4a5}', 'x'.repeat(31), 'x'.repeat(32), 'x'.repeat(255), 'x'.repeat(256), 'x'.repeat(65_535), 'x'.repeat(65_536), '€'.repeat(30_000), '\u0001'.repeat(5000),
-  [], [[]], [[], {}], {}, { a: {} }, { a: [] }, [null], [0], [''], [false], [[[[[[1]]]]]], Array.from({ length: 15 }, (_, i) => i), Array.from({ length: 16 }, (_, i) => i), Array.from({ length: 70_000 }, (_, i) => i % 7),
-  { '': 1 }, { ' ': 1, '\0': 2, '\ufeff': 3, '💥': 4, 'a.b': 5, '[0]': 6 }, { constructor: 1, toString: 2, hasOwnProperty: 3, valueOf: 4, toJSON: 5, then: 6, length: 7, prototype: 8 }, { constructor: { name: 'Date' } },
-  { 2: 'two', 1: 'one', b: 1, a: 2, '-1': 3, '01': 4, '4294967295': 5 }, { type: 'x', data: 1, tags: ['y'], id: 'z', position: -1, metadata: {}, timestamp: 'now' },
+  null, true, false, 0, 1, -1, 0.1, -0.1, 1e21, 1e-7, 5e-324, 1.7976931348623157e308, -1.7976931348623157e308, 2 ** 31, -(2 ** 31),
+  2 ** 32, 2 ** 53, -(2 ** 53), 2 ** 53 - 1, 2 ** 63, 2 ** 64, 123456789.12345679, 255, 256, 65535, 65536,
+  '', ' ', '\0', '\ufeff', '\ufeff{"a":1}', '\u2028\u2029', '"\\/\b\f\n\r\t', '\u{1f4a5}', 'x'.repeat(31), 'x'.repeat(32), 'x'.repeat(255),
+  'x'.repeat(256), 'x'.repeat(65_535), 'x'.repeat(65_536), '€'.repeat(30_000), '\u0001'.repeat(5000),
+  [], [[]], [[], {}], {}, { a: {} }, { a: [] }, [null], [0], [''], [false], [[[[[[1]]]]]], Array.from({ length: 15 }, (_, i) => i),
+  Array.from({ length: 16 }, (_, i) => i), Array.from({ length: 70_000 }, (_, i) => i % 7),
+  { '': 1 }, { ' ': 1, '\0': 2, '\ufeff': 3, '💥': 4, 'a.b': 5, '[0]': 6 },
+  { constructor: 1, toString: 2, hasOwnProperty: 3, valueOf: 4, toJSON: 5, then: 6, length: 7, prototype: 8 },
+  { constructor: { name: 'Date' } },
+  { 2: 'two', 1: 'one', b: 1, a: 2, '-1': 3, '01': 4, '4294967295': 5 },
+  { type: 'x', data: 1, tags: ['y'], id: 'z', position: -1, metadata: {}, timestamp: 'now' },
   Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`key${i}`, i])), { e: '\u00e9', 'e\u0301': 1, '\u00e9': 2 },
   JSON.parse(`${'{"a":['.repeat(255)}${']}'.repeat(255)}`) as JsonValue,
 ];
