@@ -16,6 +16,7 @@ export type LockKeeperOptions = {
 
 /** How long appends may keep the lock while another process waits. */
 const sliceMs = 20;
+const lookMs = 1;
 /** How long the lock is kept with nothing to do. */
 const idleMs = 3;
 
@@ -24,6 +25,8 @@ export class LockKeeper {
   #hold: LockHold | undefined;
   #heldSinceMs = 0;
   #usedMs = 0;
+  #lookedMs = 0;
+  #othersWait = false;
   #watching = false;
 
   constructor(options: LockKeeperOptions) {
@@ -43,6 +46,7 @@ export class LockKeeper {
     }
     this.#hold = hold;
     this.#heldSinceMs = this.#usedMs = this.#options.clock.monotonic();
+    this.#lookedMs = -Infinity;
     this.#watchIdle();
   }
 
@@ -51,13 +55,19 @@ export class LockKeeper {
     this.#usedMs = this.#options.clock.monotonic();
   }
 
+  /** Whether another process waits for the lock; looked at once a millisecond, since many appends fit into one. */
   othersWait(): boolean {
-    return this.#hold?.othersWait() ?? false;
+    const now = this.#options.clock.monotonic();
+    if (this.#hold && now - this.#lookedMs >= lookMs) {
+      this.#lookedMs = now;
+      this.#othersWait = this.#hold.othersWait();
+    }
+    return this.#hold !== undefined && this.#othersWait;
   }
 
   /** Whether the slice is used up while somebody waits. */
   shouldYield(): boolean {
-    return this.#hold !== undefined && this.#options.clock.monotonic() - this.#heldSinceMs > sliceMs && this.#hold.othersWait();
+    return this.#hold !== undefined && this.#options.clock.monotonic() - this.#heldSinceMs > sliceMs && this.othersWait();
   }
 
   async release(): Promise<void> {

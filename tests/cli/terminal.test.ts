@@ -1,0 +1,83 @@
+/* What is shown: colours only on a terminal that wants them, columns, sizes and numbers. */
+import { Writable } from 'node:stream';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { EventListing } from '../../src/cli/event-listing.js';
+import { exitCodeOf, Interrupted, OutputClosed, usageError } from '../../src/cli/exit-codes.js';
+import { Output } from '../../src/cli/terminal.js';
+import { bytes, count, fit, seconds, table, visible } from '../../src/cli/text.js';
+import { LockTimeoutError, PositionAheadError, StorageFailedError } from '../../src/index.js';
+
+class FakeStream extends Writable {
+  text = '';
+  readonly isTTY: boolean;
+  readonly columns = 70;
+
+  constructor(isTTY: boolean) {
+    super();
+    this.isTTY = isTTY;
+  }
+
+  override _write(chunk: Buffer, _encoding: string, done: (error?: Error) => void): void {
+    this.text += chunk.toString();
+    done();
+  }
+}
+
+const outputOn = (stream: FakeStream): Output => new Output(stream as unknown as NodeJS.WriteStream);
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+});
+
+describe('colours', () => {
+  test.each([
+    [true, {}, true],
+    [false, {}, false],
+    [true, { NO_COLOR: '1' }, false],
+    [true, { NO_COLOR: '' }, true],
+    [true, { TERM: 'dumb' }, false],
+  ])('on a terminal: %s, with %j: %s', (isTTY, env, coloured) => {
+    vi.stubEnv('NO_COLOR', undefined);
+    vi.stubEnv('TERM', 'xterm');
+    for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
+    expect(outputOn(new FakeStream(isTTY)).style('red', 'x')).toBe(coloured ? '\u001b[31mx\u001b[39m' : 'x');
+  });
+
+  test('do not count as width: a line on a terminal is cut to fit', async () => {
+    vi.stubEnv('NO_COLOR', '1');
+    const stream = new FakeStream(true);
+    await new EventListing(outputOn(stream), false).write([{ position: 1, id: 'a', type: 'T', tags: ['x:1'], data: 'y'.repeat(100), metadata: {}, timestamp: '2026-01-01T00:00:00Z' }]);
+    expect(stream.text.trimEnd()).toHaveLength(70);
+    expect(stream.text).toMatch(/y…\n$/);
+  });
+});
+
+test('an output whose reader went away ends the command quietly', async () => {
+  const stream = new FakeStream(false);
+  const output = outputOn(stream);
+  stream._write = (_chunk, _encoding, done) => done(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }));
+  await expect(output.write('x')).rejects.toBeInstanceOf(OutputClosed);
+  await expect(output.write('y')).rejects.toBeInstanceOf(OutputClosed);
+});
+
+test('exit codes follow from errors', () => {
+  expect([
+    exitCodeOf(usageError('x')),
+    exitCodeOf(new Interrupted()),
+    exitCodeOf(new OutputClosed()),
+    exitCodeOf(new LockTimeoutError('x')),
+    exitCodeOf(new PositionAheadError(2, 1)),
+    exitCodeOf(new StorageFailedError('x', 'unknown')),
+    exitCodeOf(Object.assign(new Error('x'), { code: 'toString' })),
+    exitCodeOf('x'),
+  ]).toEqual([2, 130, 0, 6, 7, 1, 1, 1]);
+});
+
+test('text helpers', () => {
+  expect(table([['a', '1'], ['bbb', '22']], [1])).toEqual(['a     1', 'bbb  22']);
+  expect([bytes(999), bytes(1000), bytes(2_640_514)]).toEqual(['999 B', '1.0 kB', '2.6 MB']);
+  expect([count(1, 'event'), count(8577, 'event')]).toEqual(['1 event', '8,577 events']);
+  expect([seconds(1234), seconds(12_345)]).toEqual(['1.23 s', '12.3 s']);
+  expect([fit('abcdef', 4), fit('abcd', 4), fit('ab😀', 4), fit('abc😀', 4), fit('abcdef', undefined)]).toEqual(['abc…', 'abcd', 'ab😀', 'abc…', 'abcdef']);
+  expect(visible('a\tb\u001b[0m é 😀')).toBe('a\\u0009b\\u001b[0m é 😀');
+});
