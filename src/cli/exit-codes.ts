@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../index.js';
 
-/** What the command ends with; `docs/cli.md` and `opossum --help` list them. */
+/** What the command ends with; `opossum --help` lists them. */
 export const exitCodes = {
   ok: 0,
   unexpected: 1,

@@ -30,10 +30,11 @@ async function importFile(file: string, options: Options, terminal: Terminal): P
   const started = performance.now();
   let latest: ImportProgress = { imported: 0, present: 0, descriptions: 0, bytes: 0 };
   const progress = await startProgress(terminal, name, size);
+  let notice: NodeJS.Timeout | undefined;
   try {
     const { importEvents } = await import('../index.js');
-    const result = await withWriting(options, async (store) => {
-      const imported = await importEvents(store, source, {
+    await withWriting(options, async (store) => {
+      const result = await importEvents(store, source, {
         ...(options.format ? { format: options.format } : {}),
         batchSize: options.batchSize,
         name,
@@ -43,11 +44,11 @@ async function importFile(file: string, options: Options, terminal: Terminal): P
           progress.update(now.bytes, `${count(now.imported + now.present, 'event')}, ${number(rate(now, started))}/s`);
         },
       });
-      // Events a second are those acknowledged; event files may still follow while the store closes.
-      return { ...imported, ms: performance.now() - started };
+      progress.stop();
+      // Told as soon as the events are acknowledged: closing the store may take a while longer.
+      await report({ ...result, ms: performance.now() - started }, options.json === true, terminal);
+      notice = setTimeout(() => void terminal.err.line('All events are stored; their event files are still being written.').catch(() => undefined), 1000);
     });
-    progress.stop();
-    await report(result, options.json === true, terminal);
   } catch (error) {
     progress.stop();
     if (error instanceof Interrupted) {
@@ -58,6 +59,7 @@ async function importFile(file: string, options: Options, terminal: Terminal): P
     }
     throw error;
   } finally {
+    clearTimeout(notice);
     source.destroy();
   }
 }

@@ -53,7 +53,10 @@ export type VerifyReport = {
   readonly scarBytes: number;
   /** Event files that are still to be written by a running process, or by the next one that appends. */
   readonly pendingEventFiles: number;
+  /** The first thousand. */
   readonly problems: readonly VerifyProblem[];
+  /** All of them, listed or not. */
+  readonly problemCount: number;
 };
 
 /** More problems than this are counted, not listed. */
@@ -87,6 +90,7 @@ class Verification {
   readonly #disk: Disk;
   readonly #options: VerifyOptions;
   readonly #problems: VerifyProblem[] = [];
+  #problemCount = 0;
   #head = 0;
   #bytes = 0;
   #voidFrames = 0;
@@ -134,6 +138,7 @@ class Verification {
   }
 
   addProblem(problem: VerifyProblem): void {
+    this.#problemCount++;
     if (this.#problems.length < maxProblems) this.#problems.push(problem);
   }
 
@@ -147,6 +152,7 @@ class Verification {
       scarBytes: this.#scarBytes,
       pendingEventFiles: this.#pendingEventFiles,
       problems: this.#problems,
+      problemCount: this.#problemCount,
     };
   }
 

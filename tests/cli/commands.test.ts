@@ -179,7 +179,7 @@ describe('stats, contexts and verify', () => {
   });
 
   test('ends with 5 when the ledger is damaged, and says where', async () => {
-    const dir = await storeWith([course, enrolled(1)]);
+    const dir = await storeWith([course, enrolled(1)], { durability: 'commit' });
     const ledger = path.join(dir, 'default', 'ledger');
     const bytes = fs.readFileSync(ledger);
     const at = bytes.indexOf('StudentEnrolled');
@@ -200,13 +200,16 @@ describe('stats, contexts and verify', () => {
 describe('a folder without a store', () => {
   test.each([['read'], ['tail'], ['stats'], ['verify'], ['export', '-']])('%s says so and makes nothing', async (...args) => {
     const dir = freshFolder();
-    const missing = await opossum([...args, '--dir', path.join(dir, 'nowhere')]);
-    expect(missing).toMatchObject({ code: 7, stdout: '' });
-    expect(missing.stderr).toMatch(/INVALID_INPUT: There is no folder .*nowhere\.\n$/);
-    const empty = await opossum([...args, '--dir', dir]);
-    expect(empty).toMatchObject({ code: 7, stdout: '' });
-    expect(empty.stderr).toMatch(/There is no context "default" in .*\. It holds no store\.\n$/);
+    const { code, stdout, stderr } = await opossum([...args, '--dir', dir]);
+    expect({ code, stdout }).toEqual({ code: 7, stdout: '' });
+    expect(stderr).toMatch(/INVALID_INPUT: There is no context "default" in .*\. It holds no store\.\n$/);
     expect(fs.readdirSync(dir)).toEqual([]);
+  });
+
+  test('is not made when it is missing', async () => {
+    const dir = path.join(freshFolder(), 'nowhere');
+    expect((await opossum(['read', '--dir', dir])).stderr).toMatch(/INVALID_INPUT: There is no folder .*nowhere\.\n$/);
+    expect(fs.existsSync(dir)).toBe(false);
   });
 
   test('names the contexts that are there', async () => {
@@ -224,7 +227,7 @@ describe('a folder without a store', () => {
 });
 
 describe('usage', () => {
-  test.each([[['read']], [['nonsense']], [['read', '--nope']], [[]], [['import']]])('%j ends with 2, on standard error', async (args) => {
+  test.each([[['read']], [['nonsense']], [['import', '--dir', '.']], [[]]])('%j ends with 2, on standard error', async (args) => {
     const { code, stdout, stderr } = await opossum(args);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).not.toBe('');
