@@ -47,7 +47,7 @@ export function describeReport(report: VerifyReport, out: Output): string[] {
   ].map((note) => `  note: ${note}`);
   if (report.ok) return [`${out.style('green', 'OK')}  ${checked}: ledger, event files and index agree.`, ...notes];
   return [
-    `${out.style('red', 'DAMAGED')}  ${checked}: ${count(report.problems.length, 'problem')} found.`,
+    `${out.style('red', 'DAMAGED')}  ${checked}: ${count(report.problemCount, 'problem')} found.`,
     ...report.problems.map((problem) => `  ${describeProblem(problem)}`),
     ...notes,
   ];

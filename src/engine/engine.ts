@@ -81,7 +81,10 @@ export class Engine {
       await view.catchUp();
       const checkpoint = await readCheckpoint(directory, header.ledgerId, ports.disk);
       if (checkpoint?.durable) ledger.assumeDurable(checkpoint.durable);
-      return new Engine(options, ports, view, file, await file.stat(), checkpoint?.eventFiles);
+      const engine = new Engine(options, ports, view, file, await file.stat(), checkpoint?.eventFiles);
+      // Blocks that are missing would be made anew, in memory, by everybody who opens the folder.
+      engine.#seal();
+      return engine;
     } catch (error) {
       await file.close();
       throw error;

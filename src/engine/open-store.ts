@@ -59,6 +59,7 @@ export async function openEngine(options: OpenStoreOptions, ports: EnginePorts):
     }
     return new FileEventStore({ engine, release, durability, lockTimeoutMs: lockTimeout, readOnly, clock: ports.clock, random: ports.random });
   } catch (error) {
+    if (codeOf(error) === 'ENOTDIR') throw new InvalidInputError('options.directory', `leads to ${folder}, but a part of that path is a file, not a folder.`);
     throw isOpossumError(error) ? error : cannotOpen(folder, error);
   }
 }
@@ -119,10 +120,8 @@ function cannotOpen(folder: string, error: unknown): StorageFailedError {
   const hint =
     code === 'EACCES' || code === 'EPERM' || code === 'EROFS'
       ? 'Give this user the right to write there, or open the store with readOnly: true.'
-      : code === 'ENOTDIR'
-        ? 'A part of the path is a file, not a folder.'
-        : code === 'ENOSPC'
-          ? 'The disk is full: make room and open the store again.'
-          : 'Mend the cause and open the store again.';
+      : code === 'ENOSPC'
+        ? 'The disk is full: make room and open the store again.'
+        : 'Mend the cause and open the store again.';
   return new StorageFailedError(`The store in ${folder} cannot be opened: ${messageOf(error)}. ${hint}`, 'not-committed', { directory: folder, code }, error);
 }
