@@ -1,4 +1,3 @@
-// Not 'msgpackr' itself, which looks for a native part: that takes 10 ms at start and gains nothing here.
 import { Packr } from 'msgpackr/pack';
 
 // Plain msgpack without msgpackr's extensions, so that any msgpack library can read what is stored.

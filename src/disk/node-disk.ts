@@ -42,8 +42,9 @@ class Pace {
   }
 }
 
-const readPace = new Pace(1);
-const syncPace = new Pace(1);
+// Well above what a busy machine adds by switching to another process, well below what a person notices.
+const readPace = new Pace(4);
+const syncPace = new Pace(4);
 
 class NodeFile implements DiskFile {
   readonly #descriptor: number;

@@ -7,6 +7,7 @@ import { StorageFailedError } from '../core/errors.js';
 import type { ChainPoint, IndexedEvent, StoredBatch } from '../core/stored.js';
 import type { DiskFile, FileStat } from '../disk/disk.js';
 import { messageOf } from '../disk/error-code.js';
+import { openEventFileCodec, type EventFileCodec } from '../eventfiles/event-file.js';
 import { EventFileWriter } from '../eventfiles/event-file-writer.js';
 import { EventIndex } from '../indexing/event-index.js';
 import { blockSize } from '../indexing/segment.js';
@@ -81,7 +82,8 @@ export class Engine {
       await view.catchUp();
       const checkpoint = await readCheckpoint(directory, header.ledgerId, ports.disk);
       if (checkpoint?.durable) ledger.assumeDurable(checkpoint.durable);
-      const engine = new Engine(options, ports, view, file, await file.stat(), checkpoint?.eventFiles);
+      const codec = header.eventFiles === 'none' || readOnly ? undefined : await openEventFileCodec(header.eventFiles);
+      const engine = new Engine(options, ports, view, file, await file.stat(), codec, checkpoint?.eventFiles);
       // Blocks that are missing would be made anew, in memory, by everybody who opens the folder.
       engine.#seal();
       return engine;
@@ -97,6 +99,7 @@ export class Engine {
     view: LedgerView,
     file: DiskFile,
     opened: FileStat,
+    codec: EventFileCodec | undefined,
     complete: ChainPoint | undefined,
   ) {
     this.directory = options.directory;
@@ -108,7 +111,7 @@ export class Engine {
     this.#readOnly = options.readOnly;
     this.#token = ports.random.uuid().slice(0, 8);
     this.tail = new TailWatch(view.ledger.path, ports.disk, ports.clock);
-    this.#eventFiles = options.readOnly ? undefined : this.#createEventFileWriter(complete);
+    this.#eventFiles = codec && this.#createEventFileWriter(codec, complete);
     const lock = new LockKeeper({
       lock: ports.openLock(options.directory),
       clock: ports.clock,
@@ -144,6 +147,7 @@ export class Engine {
     this.tail.close();
     await this.commits.close();
     await this.#sealing;
+    await this.#sealAll();
     await this.#writeEventFiles();
     await this.reads.empty();
     this.view.index.close();
@@ -206,9 +210,15 @@ export class Engine {
 
   #seal(): void {
     if (this.view.index.unsealed === 0 || this.#sealing) return;
-    this.#sealing = this.view.seal().finally(() => {
+    this.#sealing = this.#sealAll().finally(() => {
       this.#sealing = undefined;
     });
+  }
+
+  /** Seals for as long as it gets on: appends may fill further blocks meanwhile. */
+  async #sealAll(): Promise<void> {
+    const { index } = this.view;
+    for (let left = index.unsealed, before = Infinity; left > 0 && left < before; [before, left] = [left, index.unsealed]) await this.view.seal();
   }
 
   /** Makes a flood of appends wait for the index, so that memory stays bounded. */
@@ -258,14 +268,12 @@ export class Engine {
     }
   }
 
-  #createEventFileWriter(complete: ChainPoint | undefined): EventFileWriter | undefined {
+  #createEventFileWriter(codec: EventFileCodec, complete: ChainPoint | undefined): EventFileWriter {
     const { disk, clock, warn } = this.#ports;
-    const format = this.header.eventFiles;
-    if (format === 'none') return undefined;
     return new EventFileWriter({
       disk,
       clock,
-      format,
+      codec,
       complete,
       directory: path.join(this.directory, 'events'),
       token: this.#token,

@@ -8,7 +8,7 @@ import { checkName } from '../core/names.js';
 import type { ChainPoint } from '../core/stored.js';
 import type { Disk, DiskFile } from '../disk/disk.js';
 import { messageOf } from '../disk/error-code.js';
-import { encodeEventFile, eventFileContent } from '../eventfiles/event-file.js';
+import { eventFileContent, openEventFileCodec, type EventFileCodec } from '../eventfiles/event-file.js';
 import { fileName, folderName } from '../eventfiles/paths.js';
 import { verifyBlocks, type DamagedBlock } from '../indexing/verify-blocks.js';
 import { Chain } from '../ledger/chain.js';
@@ -105,6 +105,7 @@ class Verification {
 
   async run(file: DiskFile, header: LedgerHeader): Promise<void> {
     const checkpoint = await readCheckpoint(this.#directory, header.ledgerId, this.#disk);
+    const codec = header.eventFiles === 'none' ? undefined : await openEventFileCodec(header.eventFiles);
     const blocks = await verifyBlocks({ disk: this.#disk, directory: path.join(this.#directory, 'index'), ledgerId: header.ledgerId });
     // Taken behind the blocks: those cover nothing that was written later.
     const { size } = await file.stat();
@@ -126,7 +127,7 @@ class Verification {
       const point = chainPoint(frame);
       chain.add(point);
       this.#checkRecords(frame);
-      await this.#checkEventFiles(frame, header, checkpoint);
+      if (codec) await this.#checkEventFiles(frame, codec, checkpoint);
       for (const damaged of blocks.check(point, indexedEvents(frame))) this.#addBlockProblem(damaged);
     }
     this.#head = chain.last.position;
@@ -167,16 +168,14 @@ class Verification {
     }
   }
 
-  async #checkEventFiles(frame: FoundFrame, header: LedgerHeader, checkpoint: Checkpoint | undefined): Promise<void> {
-    const format = header.eventFiles;
-    if (format === 'none') return;
+  async #checkEventFiles(frame: FoundFrame, codec: EventFileCodec, checkpoint: Checkpoint | undefined): Promise<void> {
     const batch = storedBatch(frame);
     const complete = checkpoint?.eventFiles?.position ?? 0;
     for (let i = 0; i < batch.count; i++) {
       const position = batch.first + i;
-      const where = path.join('events', folderName(position), fileName(position, format));
+      const where = path.join('events', folderName(position), fileName(position, codec.format));
       const found = await this.#disk.readFile(path.join(this.#directory, where));
-      if (found?.equals(encodeEventFile(eventFileContent(batch, i), format))) continue;
+      if (found?.equals(codec.encode(eventFileContent(batch, i)))) continue;
       if (!found && position > complete) this.#pendingEventFiles++;
       else {
         const message = found ? `The event file differs from event ${position} in the ledger.` : `The event file of event ${position} is missing.`;

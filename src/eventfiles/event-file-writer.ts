@@ -9,7 +9,7 @@ import type { ChainPoint, StoredBatch } from '../core/stored.js';
 import { sleep, type Clock } from '../disk/clock.js';
 import type { Disk } from '../disk/disk.js';
 import { codeOf } from '../disk/error-code.js';
-import { encodeEventFile, eventFileContent, type EventFileFormat } from './event-file.js';
+import { eventFileContent, type EventFileCodec } from './event-file.js';
 import { fileName, folderName } from './paths.js';
 import { Progress } from './progress.js';
 
@@ -18,7 +18,7 @@ export type EventFileWriterOptions = {
   readonly clock: Clock;
   /** Folder `events` of the context. */
   readonly directory: string;
-  readonly format: EventFileFormat;
+  readonly codec: EventFileCodec;
   /** Part of the temporary names: unique to this process. */
   readonly token: string;
   /** Up to where the checkpoint says that files are complete and durable. */
@@ -171,16 +171,16 @@ export class EventFileWriter {
   }
 
   async #writeEvent(batch: StoredBatch, index: number, compare: boolean): Promise<void> {
-    const { disk, format, token } = this.#options;
+    const { disk, codec, token } = this.#options;
     const position = batch.first + index;
     const target = this.#pathOf(position);
-    const bytes = encodeEventFile(eventFileContent(batch, index), format);
+    const bytes = codec.encode(eventFileContent(batch, index));
     if (compare) {
       const found = await disk.readFile(target);
       if (found?.equals(bytes)) return;
     }
     await this.#makeFolder(path.dirname(target));
-    const temporary = path.join(path.dirname(target), `.${fileName(position, format)}.${token}.tmp`);
+    const temporary = path.join(path.dirname(target), `.${fileName(position, codec.format)}.${token}.tmp`);
     try {
       await disk.createFile(temporary, bytes);
     } catch (error) {
@@ -217,6 +217,6 @@ export class EventFileWriter {
   }
 
   #pathOf(position: number): string {
-    return path.join(this.#options.directory, folderName(position), fileName(position, this.#options.format));
+    return path.join(this.#options.directory, folderName(position), fileName(position, this.#options.codec.format));
   }
 }

@@ -1,7 +1,7 @@
 /*
  * The bytes of a frame, as docs/format.md draws them. All numbers are little-endian; positions, offsets and times are
- * float64, exact up to 2^53. The marker cannot occur inside a body: 0xC1 is never part of UTF-8 and never a msgpack type
- * byte, and no number in a body has more than eight bytes.
+ * float64, exact up to 2^53. The marker cannot occur inside a body: 0xC1 is never part of UTF-8, and the numbers between
+ * texts are shorter than the marker.
  */
 
 /** Version of the stored format that this code writes, and the newest that it reads. */

@@ -3,7 +3,6 @@ import type { AppendCondition } from '../core/condition.js';
 import type { PreparedEvent } from '../core/event.js';
 import type { ChainMark } from '../core/stored.js';
 import { anyVersionMarker, at, formatVersion, headLength, marker, maxBodyLength } from './format.js';
-import { pack, unpack } from '../core/msgpack.js';
 import { encodeRecordParts, recordLength, sealRecord, writeRecord } from './record.js';
 
 export type FrameHead = {
@@ -36,13 +35,13 @@ export type DraftFrame = { readonly bytes: Buffer; readonly records: Float64Arra
 
 export function draftFrame(events: readonly PreparedEvent[], condition: AppendCondition | undefined): DraftFrame {
   const parts = events.map(encodeRecordParts);
-  const packedCondition = condition === undefined ? undefined : pack(condition);
-  const conditionLength = packedCondition?.length ?? 0;
+  const conditionText = condition === undefined ? '' : JSON.stringify(condition);
+  const conditionLength = Buffer.byteLength(conditionText);
   let length = headLength + conditionLength;
   for (const part of parts) length += recordLength(part);
 
   const bytes = Buffer.allocUnsafe(length);
-  if (packedCondition) bytes.set(packedCondition, headLength);
+  bytes.write(conditionText, headLength);
   const records = new Float64Array(events.length + 1);
   let offset = headLength + conditionLength;
   for (let i = 0; i < parts.length; i++) {
@@ -62,7 +61,7 @@ export function placeFrame({ bytes, records, conditionLength }: DraftFrame, plac
 
 /** Encodes the frame that begins a ledger; `options` is what all processes share. */
 export function encodeHeaderFrame(options: unknown, place: FramePlace): Buffer {
-  const body = pack(options);
+  const body = Buffer.from(JSON.stringify(options));
   const bytes = Buffer.concat([Buffer.alloc(headLength), body]);
   writeHead(bytes, 0, 0, place);
   return bytes;
@@ -127,12 +126,12 @@ export function isFrameIntact(bytes: Buffer, offset: number, head: FrameHead): b
 
 /** The options in the body of a header frame that begins at `offset`. */
 export function decodeHeaderBody(bytes: Buffer, offset: number, head: FrameHead): unknown {
-  return unpack(bytes, offset + headLength, offset + headLength + head.bodyLength);
+  return JSON.parse(bytes.toString('utf8', offset + headLength, offset + headLength + head.bodyLength));
 }
 
 export function decodeCondition(bytes: Buffer, offset: number, head: FrameHead): AppendCondition | undefined {
   if (head.conditionLength === 0) return undefined;
-  return unpack(bytes, offset + headLength, offset + headLength + head.conditionLength) as AppendCondition;
+  return JSON.parse(bytes.toString('utf8', offset + headLength, offset + headLength + head.conditionLength)) as AppendCondition;
 }
 
 function wholeChecksum(bytes: Buffer, offset: number, end: number): number {

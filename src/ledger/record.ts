@@ -1,37 +1,38 @@
 /*
- * An event as it lies in a frame: a head, the keys (type, tags, id) and the content (time stamp, metadata, data). The keys
- * can be read without the content, and the checksum, seeded with the position, proves a record without its frame.
+ * An event as it lies in a frame: a head, the keys (type, id, tags) and the content (time stamp, metadata, data), which
+ * together are one JSON array. The keys can be read without the content, and the checksum, seeded with the position,
+ * proves a record without its frame.
  */
 import { crc32 } from 'node:zlib';
 import type { JsonObject, JsonValue, PreparedEvent, SequencedEvent } from '../core/event.js';
 import { recordHeadLength } from './format.js';
-import { pack, unpack } from '../core/msgpack.js';
 
 export type EventKeys = { readonly type: string; readonly tags: readonly string[]; readonly id: string };
 
-type StoredKeys = [type: string, id: string, ...tags: string[]];
-type StoredContent = [timestamp: string, metadata: JsonObject, data: JsonValue];
+type StoredKeys = [type: string, id: string, tags: string[]];
+type StoredEvent = [...StoredKeys, timestamp: string, metadata: JsonObject, data: JsonValue];
 
-/** The two parts of a record, encoded before its position is known. */
-export type RecordParts = { readonly keys: Buffer; readonly content: Buffer };
+/** The two parts of a record and their lengths in bytes, encoded before its position is known. */
+export type RecordParts = { readonly keys: string; readonly content: string; readonly keysLength: number; readonly contentLength: number };
 
 export function encodeRecordParts(event: PreparedEvent): RecordParts {
-  const keys: StoredKeys = [event.type, event.id, ...event.tags];
-  const content: StoredContent = [event.timestamp, event.metadata, event.data];
-  return { keys: pack(keys), content: pack(content) };
+  const keys = JSON.stringify([event.type, event.id, event.tags]).slice(0, -1);
+  const content = `,${JSON.stringify([event.timestamp, event.metadata, event.data]).slice(1)}`;
+  return { keys, content, keysLength: Buffer.byteLength(keys), contentLength: Buffer.byteLength(content) };
 }
 
-export function recordLength(parts: RecordParts): number {
-  return recordHeadLength + parts.keys.length + parts.content.length;
+export function recordLength({ keysLength, contentLength }: RecordParts): number {
+  return recordHeadLength + keysLength + contentLength;
 }
 
 /** Writes a record without its checksum; returns the offset behind it. */
-export function writeRecord(parts: RecordParts, target: Buffer, offset: number): number {
-  target.writeUInt32LE(parts.keys.length, offset);
-  target.writeUInt32LE(parts.content.length, offset + 4);
-  target.set(parts.keys, offset + recordHeadLength);
-  target.set(parts.content, offset + recordHeadLength + parts.keys.length);
-  return offset + recordLength(parts);
+export function writeRecord({ keys, content, keysLength, contentLength }: RecordParts, target: Buffer, offset: number): number {
+  target.writeUInt32LE(keysLength, offset);
+  target.writeUInt32LE(contentLength, offset + 4);
+  const start = offset + recordHeadLength;
+  target.write(keys, start, keysLength);
+  target.write(content, start + keysLength, contentLength);
+  return start + keysLength + contentLength;
 }
 
 /** Puts the checksum into a record; returns the offset behind it. */
@@ -57,17 +58,13 @@ export function recordEnd(bytes: Buffer, offset: number): number {
 
 export function decodeKeys(bytes: Buffer, offset: number): EventKeys {
   const start = offset + recordHeadLength;
-  const [type, id, ...tags] = unpack(bytes, start, start + bytes.readUInt32LE(offset)) as StoredKeys;
+  const [type, id, tags] = JSON.parse(`${bytes.toString('utf8', start, start + bytes.readUInt32LE(offset))}]`) as StoredKeys;
   return { type, id, tags };
 }
 
 export function decodeEvent(bytes: Buffer, offset: number, position: number): SequencedEvent {
-  const { type, id, tags } = decodeKeys(bytes, offset);
-  const [timestamp, metadata, data] = unpack(
-    bytes,
-    offset + recordHeadLength + bytes.readUInt32LE(offset),
-    recordEnd(bytes, offset),
-  ) as StoredContent;
+  const text = bytes.toString('utf8', offset + recordHeadLength, recordEnd(bytes, offset));
+  const [type, id, tags, timestamp, metadata, data] = JSON.parse(text) as StoredEvent;
   return { position, type, tags, id, data, metadata, timestamp };
 }
 

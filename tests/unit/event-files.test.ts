@@ -6,12 +6,13 @@ import type { ChainPoint, StoredBatch } from '../../src/core/stored.js';
 import { systemClock } from '../../src/disk/clock.js';
 import type { Disk } from '../../src/disk/disk.js';
 import { nodeDisk } from '../../src/disk/node-disk.js';
-import { decodeEventFile, encodeEventFile, eventFileContent } from '../../src/eventfiles/event-file.js';
+import { eventFileContent, openEventFileCodec } from '../../src/eventfiles/event-file.js';
 import { EventFileWriter, type EventFileWriterOptions } from '../../src/eventfiles/event-file-writer.js';
 import { fileName, folderName, positionOf } from '../../src/eventfiles/paths.js';
 import { Progress } from '../../src/eventfiles/progress.js';
 import { freshFolder } from '../support/folder.js';
 
+const json = await openEventFileCodec('json');
 const begin: ChainPoint = { position: 0, checksum: 0, offset: 0 };
 
 function batch(first: number, count: number): StoredBatch {
@@ -26,26 +27,28 @@ function batch(first: number, count: number): StoredBatch {
 }
 
 describe('an event file', () => {
-  test.each(['json', 'msgpack'] as const)('gives back what it holds (%s), and its first of a batch the condition', (format) => {
+  test.each(['json', 'msgpack'] as const)('gives back what it holds (%s), and its first of a batch the condition', async (format) => {
+    const codec = await openEventFileCodec(format);
     for (const index of [0, 1]) {
       const content = eventFileContent(batch(5, 2), index);
       expect('condition' in content.batch).toBe(index === 0);
-      expect(decodeEventFile(encodeEventFile(content, format), format)).toEqual(content);
+      expect(codec.decode(codec.encode(content))).toEqual(content);
     }
   });
 
-  test.each(['json', 'msgpack'] as const)('is recognised as damaged when any byte is another or is missing (%s)', (format) => {
-    const bytes = encodeEventFile(eventFileContent(batch(5, 2), 0), format);
+  test.each(['json', 'msgpack'] as const)('is recognised as damaged when any byte is another or is missing (%s)', async (format) => {
+    const codec = await openEventFileCodec(format);
+    const bytes = codec.encode(eventFileContent(batch(5, 2), 0));
     for (let i = 0; i < bytes.length; i++) {
       const damaged = Buffer.from(bytes);
       damaged[i] = damaged[i]! ^ 1;
-      expect(decodeEventFile(damaged, format), `byte ${i}`).toBeUndefined();
-      expect(decodeEventFile(bytes.subarray(0, i), format), `length ${i}`).toBeUndefined();
+      expect(codec.decode(damaged), `byte ${i}`).toBeUndefined();
+      expect(codec.decode(bytes.subarray(0, i)), `length ${i}`).toBeUndefined();
     }
   });
 
   test('in JSON can be read by a person and by any JSON parser', () => {
-    const text = encodeEventFile(eventFileContent(batch(1, 1), 0), 'json').toString();
+    const text = json.encode(eventFileContent(batch(1, 1), 0)).toString();
     expect(JSON.parse(text)).toMatchObject({ position: 1, type: 'T', data: { n: 0 }, batch: { first: 1, count: 1 }, checksum: expect.stringMatching(/^[0-9a-f]{8}$/) });
     expect(text).toContain('\n  "type": "T",\n');
   });
@@ -101,7 +104,7 @@ describe('the writer of event files', () => {
       disk: nodeDisk,
       clock: systemClock,
       directory,
-      format: 'json',
+      codec: json,
       token: 'test',
       complete: undefined,
       async *readBatches(after, last) {
@@ -126,7 +129,7 @@ describe('the writer of event files', () => {
     expect(listed(directory)).toHaveLength(1002);
     expect(listed(directory).slice(-2)).toEqual(['0000002/000001001.json', '0000002/000001002.json']);
     const bytes = fs.readFileSync(path.join(directory, '0000002/000001002.json'));
-    expect(decodeEventFile(bytes, 'json')).toEqual(eventFileContent(batches[2]!, 2));
+    expect(json.decode(bytes)).toEqual(eventFileContent(batches[2]!, 2));
     await files.syncFiles(Infinity, false);
     expect(files.complete).toEqual(batches[2]!.point);
   });
@@ -145,7 +148,7 @@ describe('the writer of event files', () => {
     const second = writer(directory, batches);
     second.heal(5);
     await waitFor(() => second.idle);
-    for (const n of [1, 2, 3, 4, 5]) expect(decodeEventFile(fs.readFileSync(at(n)), 'json')?.position).toBe(n);
+    for (const n of [1, 2, 3, 4, 5]) expect(json.decode(fs.readFileSync(at(n)))?.position).toBe(n);
     expect(fs.statSync(at(4)).ino).toBe(untouched);
     expect(fs.readFileSync(at(9), 'utf8')).toBe('of no frame');
   });
