@@ -1,0 +1,112 @@
+/*
+ * The rows of the result: which measurement each needs, what it compares, and what it has to reach. `ratio` says how to
+ * read the quotient: 'time' is opossum's time ÷ the rival's (less is better), 'speed' is how many times as fast (more is
+ * better).
+ */
+
+/**
+ * @typedef {{ opossum: number, sqlite: number | undefined, ratio: number | undefined, limit: (name: string) => number | undefined }} Figures
+ * @typedef {{ text: string, reached: (figures: Figures) => boolean | undefined }} Target
+ * @typedef {object} Row
+ * @property {string} name
+ * @property {string} title
+ * @property {string} measurement
+ * @property {string} value which of the measurement's values
+ * @property {'ms' | 'µs' | 'per second' | 'ratio' | 'share'} unit
+ * @property {'time' | 'speed' | 'none'} ratio
+ * @property {Target} [least]
+ * @property {Target} [aim]
+ */
+
+/** @typedef {{ rivals: readonly string[], sized: boolean }} Measurement */
+
+/**
+ * In this order, since decisions append to the prepared stores. Sized ones run once for each size of store; the others
+ * fill a store of their own.
+ * @type {Record<string, Measurement>}
+ */
+export const measurements = {
+  append: { rivals: ['opossum', 'sqlite'], sized: false },
+  'in-flight': { rivals: ['opossum', 'sqlite', 'sqlite-group'], sized: false },
+  processes: { rivals: ['opossum', 'sqlite'], sized: false },
+  tail: { rivals: ['opossum', 'sqlite'], sized: false },
+  import: { rivals: ['opossum', 'sqlite'], sized: true },
+  scan: { rivals: ['opossum', 'sqlite'], sized: true },
+  tag: { rivals: ['opossum', 'sqlite'], sized: true },
+  'two-tags': { rivals: ['opossum', 'sqlite'], sized: true },
+  type: { rivals: ['opossum', 'sqlite'], sized: true },
+  last: { rivals: ['opossum', 'sqlite'], sized: true },
+  'cold-open': { rivals: ['opossum', 'sqlite'], sized: true },
+  decision: { rivals: ['opossum', 'sqlite'], sized: true },
+};
+
+const atMost = (/** @type {number} */ times) => ratioTarget(`≤ ${times} × time`, (ratio) => ratio <= times);
+const asFast = (/** @type {number} */ times, note = '') => ratioTarget(`≥ ${times} × speed${note}`, (ratio) => ratio >= times);
+
+/** @param {string} text @param {(ratio: number) => boolean} test @returns {Target} */
+function ratioTarget(text, test) {
+  return { text, reached: ({ ratio }) => (ratio === undefined ? undefined : test(ratio)) };
+}
+
+/** @param {string} text @param {(opossum: number) => boolean} test @returns {Target} */
+const absolute = (text, test) => ({ text, reached: ({ opossum }) => test(opossum) });
+
+/** @type {readonly Row[]} */
+export const rows = [
+  { name: 'append', title: 'durable conditional append after another, p50', measurement: 'append', value: 'p50', unit: 'ms', ratio: 'time', least: atMost(1.15), aim: atMost(0.9) },
+  { name: 'in-flight', title: '64 appends in flight', measurement: 'in-flight', value: 'perSecond', unit: 'per second', ratio: 'speed', least: asFast(4), aim: asFast(8) },
+  {
+    name: 'processes',
+    title: 'four processes: 4 × the slowest',
+    measurement: 'processes',
+    value: 'fourTimesSlowest',
+    unit: 'per second',
+    ratio: 'speed',
+    least: absolute('≥ 2,500/s', (rate) => rate >= 2500),
+  },
+  { name: 'processes-fairness', title: 'four processes: slowest ÷ fastest', measurement: 'processes', value: 'fairness', unit: 'share', ratio: 'none', least: absolute('≥ 0.5', (share) => share >= 0.5) },
+  { name: 'processes-total', title: 'four processes: all together', measurement: 'processes', value: 'total', unit: 'per second', ratio: 'speed', aim: asFast(1) },
+  {
+    name: 'tail',
+    title: 'live tail in another process, p50',
+    measurement: 'tail',
+    value: 'p50',
+    unit: 'ms',
+    ratio: 'time',
+    least: absolute('≤ 2 ms', (ms) => ms <= 2),
+    aim: absolute('≤ 0.5 ms', (ms) => ms <= 0.5),
+  },
+  { name: 'tail-cpu', title: 'live tail: CPU of the follower', measurement: 'tail', value: 'cpuShare', unit: 'share', ratio: 'none', aim: absolute('no spinning (≤ 0.25)', (share) => share <= 0.25) },
+  { name: 'import', title: 'import in batches of 1,000, acknowledged', measurement: 'import', value: 'perSecond', unit: 'per second', ratio: 'speed', least: asFast(1.3), aim: asFast(3) },
+  {
+    name: 'import-in-place',
+    title: 'import until every event file is in place',
+    measurement: 'import',
+    value: 'inPlacePerSecond',
+    unit: 'per second',
+    ratio: 'none',
+    least: absolute('≥ 15,000/s', (rate) => rate >= 15_000),
+    aim: { text: 'plain create ÷ 1.5', reached: ({ opossum, limit }) => withinPlainCreate(opossum, limit('createPerSecond')) },
+  },
+  { name: 'scan', title: 'read all, every object touched', measurement: 'scan', value: 'perSecond', unit: 'per second', ratio: 'speed', least: asFast(1), aim: asFast(1.6, ' (lmdb)') },
+  { name: 'tag', title: 'one tag → 100 events, p50', measurement: 'tag', value: 'p50', unit: 'ms', ratio: 'speed', least: asFast(1), aim: asFast(1.5, ' (lmdb)') },
+  { name: 'two-tags', title: 'two tags → 10 events, p50', measurement: 'two-tags', value: 'p50', unit: 'ms', ratio: 'speed', least: asFast(1.5), aim: asFast(3) },
+  { name: 'type', title: 'one type → a tenth of all, p50', measurement: 'type', value: 'p50', unit: 'ms', ratio: 'speed', least: asFast(1), aim: asFast(1.6, ' (lmdb)') },
+  { name: 'last', title: 'last event of a type, p50', measurement: 'last', value: 'p50', unit: 'µs', ratio: 'speed', least: asFast(1), aim: asFast(4.5, ' (lmdb)') },
+  { name: 'decision', title: 'decision: read 20, conditional append, p50', measurement: 'decision', value: 'p50', unit: 'ms', ratio: 'time', least: atMost(0.8), aim: atMost(0.5) },
+  {
+    name: 'cold-open',
+    title: 'cold open: from open() to the first answer',
+    measurement: 'cold-open',
+    value: 'openMs',
+    unit: 'ms',
+    ratio: 'time',
+    least: absolute('≤ 10 ms (20 at 1 M)', (ms) => ms <= 10),
+    aim: atMost(1),
+  },
+  { name: 'cold-open-load', title: 'cold open: the same with loading the library', measurement: 'cold-open', value: 'loadAndOpenMs', unit: 'ms', ratio: 'time' },
+  { name: 'cold-open-process', title: 'cold open: the whole process', measurement: 'cold-open', value: 'wholeMs', unit: 'ms', ratio: 'time' },
+];
+
+/** @param {number} rate @param {number | undefined} plainCreate */
+const withinPlainCreate = (rate, plainCreate) => (plainCreate === undefined ? undefined : rate >= plainCreate / 1.5);

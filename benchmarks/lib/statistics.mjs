@@ -1,0 +1,43 @@
+/** @typedef {{ p50: number, p95: number, p99: number }} Percentiles */
+
+/** @param {readonly number[]} values */
+export const median = (values) => percentile([...values].sort((a, b) => a - b), 0.5);
+
+/** @param {readonly number[]} values @returns {Percentiles} */
+export function percentiles(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  return { p50: percentile(sorted, 0.5), p95: percentile(sorted, 0.95), p99: percentile(sorted, 0.99) };
+}
+
+/** @param {readonly number[]} sorted @param {number} part */
+function percentile(sorted, part) {
+  const place = (sorted.length - 1) * part;
+  const below = sorted[Math.floor(place)] ?? NaN;
+  const above = sorted[Math.ceil(place)] ?? NaN;
+  return below + (above - below) * (place - Math.floor(place));
+}
+
+/**
+ * Runs `operation(0)` to `operation(count - 1)` one after another and returns how long each took, in milliseconds.
+ * Only promises are awaited, so that a synchronous rival does not pay for the event loop.
+ * @param {number} count
+ * @param {(i: number) => unknown} operation
+ */
+export async function timeEach(count, operation) {
+  const times = new Array(count);
+  for (let i = 0; i < count; i++) {
+    const start = performance.now();
+    const pending = operation(i);
+    if (pending instanceof Promise) await pending;
+    times[i] = performance.now() - start;
+  }
+  return /** @type {number[]} */ (times);
+}
+
+/** Seconds that `operation` took. @param {() => unknown} operation */
+export async function secondsOf(operation) {
+  const start = performance.now();
+  const pending = operation();
+  if (pending instanceof Promise) await pending;
+  return (performance.now() - start) / 1000;
+}

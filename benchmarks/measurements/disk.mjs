@@ -1,0 +1,59 @@
+import { closeSync, fdatasyncSync, mkdirSync, openSync, renameSync, writeFileSync, writeSync } from 'node:fs';
+import { open as openAsync } from 'node:fs/promises';
+import path from 'node:path';
+import { percentiles, secondsOf, timeEach } from '../lib/statistics.mjs';
+
+/** What the disk itself can do, with the fewest calls that do it. @param {import('../lib/context.mjs').Context} context */
+export async function measure({ fresh, smoke }) {
+  const appends = smoke ? 50 : 2000;
+  const files = smoke ? 200 : 10_000;
+  mkdirSync(fresh, { recursive: true });
+  const latencies = percentiles(await appendAndSync(path.join(fresh, 'log'), appends));
+  const asynchronous = percentiles(await appendAndSyncAsynchronously(path.join(fresh, 'log-async'), appends));
+  const create = await secondsOf(() => createFiles(path.join(fresh, 'created'), files, false));
+  const rename = await secondsOf(() => createFiles(path.join(fresh, 'renamed'), files, true));
+  return {
+    values: {
+      appendAndSyncMs: latencies.p50,
+      appendAndSyncAsyncMs: asynchronous.p50,
+      createPerSecond: files / create,
+      createAndRenamePerSecond: files / rename,
+    },
+    latencies,
+  };
+}
+
+const record = Buffer.alloc(500, 'x');
+
+/** @param {string} file @param {number} count */
+async function appendAndSync(file, count) {
+  const descriptor = openSync(file, 'a');
+  const times = await timeEach(count, () => {
+    writeSync(descriptor, record);
+    fdatasyncSync(descriptor);
+  });
+  closeSync(descriptor);
+  return times;
+}
+
+/** @param {string} file @param {number} count */
+async function appendAndSyncAsynchronously(file, count) {
+  const handle = await openAsync(file, 'a');
+  const times = await timeEach(count, async () => {
+    await handle.write(record);
+    await handle.datasync();
+  });
+  await handle.close();
+  return times;
+}
+
+/** As event files lie: 1,000 to a folder. @param {string} folder @param {number} count @param {boolean} withRename */
+function createFiles(folder, count, withRename) {
+  for (let i = 0; i < count; i++) {
+    const parent = path.join(folder, String(Math.floor(i / 1000)));
+    if (i % 1000 === 0) mkdirSync(parent, { recursive: true });
+    const file = path.join(parent, `${i}.json`);
+    writeFileSync(withRename ? `${file}.tmp` : file, record);
+    if (withRename) renameSync(`${file}.tmp`, file);
+  }
+}
