@@ -66,6 +66,7 @@ export class Engine {
   #sealing: Promise<void> | undefined;
   #savedCheckpoint = '';
   #cancelIdle: (() => void) | undefined;
+  #tidying: Promise<void> | undefined;
   #healed = false;
   #poisoned = false;
   #closed = false;
@@ -76,11 +77,12 @@ export class Engine {
       ? openLedgerFileReadOnly(directory, ports.disk)
       : openLedgerFile(directory, options.eventFiles, ports));
     try {
+      // Before the ledger is read: what a checkpoint says is durable, a later look at the ledger must find.
+      const checkpoint = await readCheckpoint(directory, header.ledgerId, ports.disk);
       const index = await openIndex(options, file, header, ports);
       const ledger = new Ledger(path.join(directory, 'ledger'), file, header, index.scanFrom, ports.clock);
       const view = new LedgerView(ledger, index, ports.clock, readOnly);
       await view.catchUp();
-      const checkpoint = await readCheckpoint(directory, header.ledgerId, ports.disk);
       if (checkpoint?.durable) ledger.assumeDurable(checkpoint.durable);
       const codec = header.eventFiles === 'none' || readOnly ? undefined : await openEventFileCodec(header.eventFiles);
       const engine = new Engine(options, ports, view, file, await file.stat(), codec, checkpoint?.eventFiles);
@@ -146,6 +148,7 @@ export class Engine {
     this.#cancelIdle?.();
     this.tail.close();
     await this.commits.close();
+    await this.#tidying;
     await this.#sealing;
     await this.#sealAll();
     await this.#writeEventFiles();
@@ -159,7 +162,8 @@ export class Engine {
     if (this.#readOnly || this.#poisoned) return;
     try {
       await writer?.flush();
-      await writer?.syncFiles(this.#ports.clock.monotonic() + closeSyncMs, false);
+      const end = this.#ports.clock.monotonic() + closeSyncMs;
+      await writer?.syncFiles(() => this.#ports.clock.monotonic() < end);
     } catch (error) {
       this.#ports.warn(
         `Some event files in ${this.directory} could not be written (${messageOf(error)}). The events are safe in the ledger; ` +
@@ -236,7 +240,7 @@ export class Engine {
         if (this.#closed) return;
         if (this.#poisoned) return;
         if (this.commits.isBusy || this.eventFilesPending) return this.#watchIdle();
-        void this.#tidyUp();
+        this.#tidying = this.#tidyUp();
       },
       false,
     );
@@ -244,12 +248,12 @@ export class Engine {
 
   async #tidyUp(): Promise<void> {
     try {
-      await this.#eventFiles?.syncFiles(Infinity, true);
+      await this.#eventFiles?.syncFiles(() => !this.#closed && !this.commits.isBusy);
       await this.#saveCheckpoint();
     } catch {
       // Nothing depends on it, and the next idle moment tries again.
     }
-    if (this.commits.isBusy) this.#watchIdle();
+    if (this.commits.isBusy && !this.#closed) this.#watchIdle();
   }
 
   async #saveCheckpoint(): Promise<void> {

@@ -99,13 +99,13 @@ export class EventFileWriter {
     this.#cancelRetry?.();
   }
 
-  /** Makes files durable, and moves the complete mark, until `untilMs` (of the monotonic clock) or until appends come. */
-  async syncFiles(untilMs: number, whileIdle: boolean): Promise<void> {
-    const { clock, disk } = this.#options;
+  /** Makes files durable, and moves the complete mark, for as long as `mayGoOn` says so. */
+  async syncFiles(mayGoOn: () => boolean): Promise<void> {
+    const { disk } = this.#options;
     for (const point of this.#progress.reachable()) {
       const from = (this.complete?.position ?? 0) + 1;
       for (let position = from; position <= point.position; position++) {
-        if (clock.monotonic() >= untilMs || (whileIdle && this.#options.isBusy())) return;
+        if (!mayGoOn()) return;
         await disk.syncFile(this.#pathOf(position));
       }
       for (let folder = from; ; folder += 1000) {

@@ -1,7 +1,10 @@
 /* Several real processes on one folder: positions without gap, each acknowledged event there once, batches whole. */
+import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { openStore, verifyContext } from '../../dist/index.js';
 import type { EventStore, SequencedEvent } from '../../dist/index.js';
+import { openEngine } from '../../src/engine/open-store.js';
+import { systemPorts } from '../../src/engine/system-ports.js';
 import { freshFolder } from '../support/folder.js';
 import { runWorkers, startWorkers } from '../support/workers.js';
 
@@ -70,6 +73,36 @@ describe('processes that append to one folder', () => {
       expect(new Set(seen.map(({ id }) => id)).size).toBe(200);
       await Promise.all(workers.map(({ result }) => result));
     });
+  });
+
+  test('may append and close at any moment of another one opening', async () => {
+    const directory = freshFolder();
+    await withStore(directory, (store) => store.append({ type: 'T', data: 1 }));
+    for (const moment of ['checkpoint', 'ledger', 'index']) {
+      let interrupted = false;
+      const interrupt = async (file: string): Promise<void> => {
+        if (interrupted || path.basename(file) !== moment) return;
+        interrupted = true;
+        await runWorkers([{ job: 'append', directory, name: moment, count: 3 }]);
+      };
+      const { disk } = systemPorts;
+      const store = await openEngine(
+        { directory },
+        {
+          ...systemPorts,
+          disk: {
+            ...disk,
+            readFile: async (file) => (await interrupt(file), disk.readFile(file)),
+            open: async (file, mode) => (await interrupt(file), disk.open(file, mode)),
+            list: async (file) => (await interrupt(file), disk.list(file)),
+          },
+        },
+      );
+      expect(interrupted, moment).toBe(true);
+      const events = await store.read().toArray();
+      expect(events.at(-1)?.id).toBe(`${moment}-2-0`);
+      await store.close();
+    }
   });
 
   test('lose nothing that was acknowledged when one of them is killed, and the others go on', async () => {
