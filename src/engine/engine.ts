@@ -4,15 +4,12 @@
  */
 import path from 'node:path';
 import { StorageFailedError } from '../core/errors.js';
-import type { ChainPoint, IndexedEvent, StoredBatch } from '../core/stored.js';
+import type { ChainPoint } from '../core/stored.js';
 import type { DiskFile, FileStat } from '../disk/disk.js';
 import { messageOf } from '../disk/error-code.js';
 import { openEventFileCodec, type EventFileCodec } from '../eventfiles/event-file.js';
 import { EventFileWriter } from '../eventfiles/event-file-writer.js';
-import { EventIndex } from '../indexing/event-index.js';
-import { blockSize } from '../indexing/segment.js';
 import {
-  headerPoint,
   openLedgerFile,
   openLedgerFileReadOnly,
   type EventFileFormat,
@@ -20,8 +17,6 @@ import {
   type LedgerPorts,
 } from '../ledger/header.js';
 import { Ledger } from '../ledger/ledger.js';
-import { chainPoint, indexedEvents, scanChain } from '../ledger/scan-chain.js';
-import { storedBatch } from '../ledger/stored-batch.js';
 import { markUnsynced, rewriteUnsynced } from '../ledger/unsynced.js';
 import type { LockHold, OpenLock } from '../locking/lock.js';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.js';
@@ -29,6 +24,8 @@ import { CommitPath } from './commit-path.js';
 import { Gate } from './gate.js';
 import { LedgerView, maxUnsealedBlocks } from './ledger-view.js';
 import { LockKeeper } from './lock-keeper.js';
+import { openIndex } from './open-index.js';
+import { readBatches } from './read-batches.js';
 import { TailWatch } from './tail-watch.js';
 
 export type EnginePorts = LedgerPorts & {
@@ -287,37 +284,4 @@ export class Engine {
         warn(`Event files in ${this.directory} cannot be written (${messageOf(error)}); the events are safe in the ledger, and the store goes on trying.`),
     });
   }
-}
-
-/** The batches behind `after` up to position `last`, which are all in the file and count. */
-async function* readBatches(file: DiskFile, view: LedgerView, after: ChainPoint | undefined, last: number): AsyncGenerator<StoredBatch> {
-  const start = after ?? headerPoint(view.ledger.header);
-  if (start.position >= last) return;
-  for await (const frame of scanChain(file, view.ledger.header, start, view.ledger.end)) {
-    const { position } = chainPoint(frame);
-    if (position > start.position) yield storedBatch(frame);
-    if (position >= last) return;
-  }
-}
-
-function openIndex(options: EngineOptions, file: DiskFile, header: LedgerHeader, { disk, random, clock }: EnginePorts): Promise<EventIndex> {
-  return EventIndex.open({
-    disk,
-    random,
-    directory: path.join(options.directory, 'index'),
-    ledgerId: header.ledgerId,
-    readOnly: options.readOnly,
-    yieldTurn: () => clock.turn(),
-    scanBlock: async (first, from) => {
-      const last = first + blockSize - 1;
-      const frames: { point: ChainPoint; events: IndexedEvent[] }[] = [];
-      const { size } = await file.stat();
-      for await (const frame of scanChain(file, header, from ?? headerPoint(header), size)) {
-        const point = chainPoint(frame);
-        frames.push({ point, events: indexedEvents(frame) });
-        if (point.position >= last) break;
-      }
-      return frames;
-    },
-  });
 }
