@@ -5,7 +5,7 @@ import type { SequencedEvent } from '../core/event.js';
 import { describe } from '../core/json.js';
 import type { Query } from '../core/query.js';
 import { writeOcel } from './ocel-writer.js';
-import { transferFormats, type TransferFormat } from './transfer-format.js';
+import { transferFormats, type ExportPart, type TransferFormat } from './transfer-format.js';
 
 export type ExportOptions = {
   /** `'ndjson'` when absent. */
@@ -46,9 +46,6 @@ export function exportEvents(store: EventStore, options: ExportOptions = {}): As
 }
 
 const optionKeys = new Set(['format', 'query', 'after', 'before', 'signal', 'onProgress']);
-
-/** A piece of the export; `event` is true when it is a whole event. */
-export type ExportPart = { readonly text: string; readonly event: boolean };
 
 async function* writeNdjson(store: EventStore, query: Query, range: { after?: number; before?: number; signal?: AbortSignal }): AsyncGenerator<ExportPart> {
   for await (const event of store.read(query, range)) yield { text: `${toLine(event)}\n`, event: true };

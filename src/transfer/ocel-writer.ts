@@ -1,11 +1,11 @@
 import type { EventStore, ReadOptions } from '../core/event-store.js';
 import type { SequencedEvent } from '../core/event.js';
 import type { Query } from '../core/query.js';
-import type { ExportPart } from './export-events.js';
 import { ocelLogType, ocelMetadata, type OcelAttribute, type OcelEvent, type OcelLogData, type OcelScalar } from './ocel.js';
 import { OcelObjects } from './ocel-objects.js';
 import { toUtc } from './ocel-time.js';
 import { OcelTypes, toAttributes } from './ocel-types.js';
+import type { ExportPart } from './transfer-format.js';
 
 /**
  * An OCEL 2.0 JSON file, one object or event a line. The events are read twice, since types and objects come before them:

@@ -3,6 +3,9 @@ import { hasByteOrderMark } from './lines.js';
 /** `'ndjson'`: one event a line as JSON. `'ocel'`: OCEL 2.0 JSON (ocel-standard.org). */
 export type TransferFormat = 'ndjson' | 'ocel';
 
+/** A piece of an export; `event` is true when it is a whole event. */
+export type ExportPart = { readonly text: string; readonly event: boolean };
+
 export const transferFormats: readonly TransferFormat[] = ['ndjson', 'ocel'];
 
 /** Whether `detectFormat` can tell: a line is enough, so that a source that trickles in is not waited for. */
