@@ -14,7 +14,7 @@ export type CommitPathOptions = Omit<GroupCommitPorts, 'beforeSync'> & {
   readonly lock: LockKeeper;
   /** Awaited before each group. */
   readonly beforeGroup: () => Promise<void>;
-  /** Told once, when appends can no longer be trusted. */
+  /** Told when appends can no longer be trusted; poisons this path. */
   readonly onPoisoned: (error: unknown) => Promise<void>;
 };
 
@@ -46,6 +46,17 @@ export class CommitPath {
     if (this.#poison) return call.reject(this.#poison);
     this.#queue.push(call);
     this.#start();
+  }
+
+  /** Refuses all calls from now on, those that are queued included: one with unknown outcome came before them. */
+  poison(cause: unknown): void {
+    this.#poison ??= new StorageFailedError(
+      'This store takes no more appends, since an earlier one failed with unknown outcome. Nothing of this one is stored. Close the store and open it again.',
+      'not-committed',
+      {},
+      cause,
+    );
+    for (const call of this.#queue.splice(0)) call.reject(this.#poison);
   }
 
   /** Takes back a call that is still queued. Returns whether it was. */
@@ -123,13 +134,6 @@ export class CommitPath {
       await this.#options.beforeGroup();
       await commitGroup(group, this.#ports);
     } catch (error) {
-      this.#poison = new StorageFailedError(
-        'This store takes no more appends, since an earlier one failed with unknown outcome. Nothing of this one is stored. Close the store and open it again.',
-        'not-committed',
-        {},
-        error,
-      );
-      for (const call of this.#queue.splice(0)) call.reject(this.#poison);
       await this.#options.onPoisoned(error);
     }
     this.#options.lock.touch();

@@ -126,6 +126,7 @@ export class Engine {
       onCommitted: (after, last) => this.#onCommitted(after, last),
       onPoisoned: (error) => this.#onPoisoned(error),
     });
+    view.onSyncFailed = (error) => this.#onPoisoned(error);
   }
 
   /** True when appends failed with unknown outcome: this engine only reads from then on. */
@@ -198,7 +199,9 @@ export class Engine {
   }
 
   async #onPoisoned(error: unknown): Promise<void> {
+    if (this.#poisoned) return;
     this.#poisoned = true;
+    this.commits.poison(error);
     // The folder may lead to another store by now: its files are not ours to write.
     this.#eventFiles?.stop();
     if (!this.view.ledger.failure) return;

@@ -121,7 +121,7 @@ async function syncAndAnswer(settled: readonly Outcome[], ports: GroupCommitPort
   const upTo = view.ledger.written;
   try {
     await ports.beforeSync();
-    if (settled.some(({ call }) => call.durability === 'commit')) await view.ledger.makeDurable(upTo);
+    if (settled.some(({ call }) => call.durability === 'commit')) await view.makeDurable(upTo);
     else view.tell(upTo);
     await ports.checkLedgerInPlace();
   } catch (error) {

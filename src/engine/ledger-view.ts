@@ -34,6 +34,9 @@ export class LedgerView {
   /** For a reader that cannot sync: what was written when it last changed, and when that was. */
   #unsyncable: { written: number; sinceMs: number } | undefined;
 
+  /** Awaited when a sync failed, whether an append or a read needed it. */
+  onSyncFailed: (error: unknown) => Promise<void> = () => Promise.resolve();
+
   constructor(ledger: Ledger, index: EventIndex, clock: Clock, readOnly: boolean) {
     this.ledger = ledger;
     this.index = index;
@@ -48,9 +51,20 @@ export class LedgerView {
     if (durability === 'os') return ledger.written;
     if (this.#told > ledger.durable) {
       if (this.#readOnly) return this.#refreshWithoutSync();
-      await ledger.makeDurable(this.#told);
+      await this.makeDurable(this.#told);
     }
     return ledger.durable;
+  }
+
+  /** Resolves when every event up to `position` is durable. @throws StorageFailedError when a sync failed, then and ever after. */
+  async makeDurable(position: number): Promise<void> {
+    if (this.ledger.durable >= position) return;
+    try {
+      await this.ledger.makeDurable(position);
+    } catch (error) {
+      await this.onSyncFailed(error);
+      throw error;
+    }
   }
 
   /** Runs `work` while nobody else in this process touches the tail. */

@@ -126,6 +126,25 @@ describe('a failed sync', () => {
   });
 });
 
+describe('a sync that fails for a reader', () => {
+  test('stops appends too, and leaves the mark', async () => {
+    const faults: Faults = {};
+    await withFaults(faults, async (store, directory) => {
+      await store.append(event('a'));
+      fs.appendFileSync(path.join(directory, 'default/ledger'), await foreignFrame(directory, event('theirs')));
+      faults.dataSync = () => {
+        throw systemError('EIO');
+      };
+      await expect(store.head()).rejects.toMatchObject({ code: 'STORAGE_FAILED', outcome: 'unknown' });
+      delete faults.dataSync;
+      expect(fs.existsSync(path.join(directory, 'default/ledger.unsynced'))).toBe(true);
+      const { size } = fs.statSync(path.join(directory, 'default/ledger'));
+      await expect(store.append(event('b'))).rejects.toMatchObject({ code: 'STORAGE_FAILED', outcome: 'not-committed' });
+      expect(fs.statSync(path.join(directory, 'default/ledger')).size).toBe(size);
+    });
+  });
+});
+
 describe('bytes of another process that get in between', () => {
   test('make the frame void, and the append is decided afresh: a condition that no longer holds fails', async () => {
     const faults: Faults = {};
