@@ -57,6 +57,23 @@ describe('options', () => {
     expect(filesIn(deep)).toEqual(['default', 'default/ledger']);
   });
 
+  test.each([
+    ['EACCES', 'readOnly: true'],
+    ['EROFS', 'readOnly: true'],
+    ['ENOSPC', 'make room'],
+    ['EMFILE', 'Mend the cause'],
+  ])('a folder where the system says %s is told with what to do', async (code, advice) => {
+    const { openEngine } = await import('../../src/engine/open-store.js');
+    const disk = {
+      ...systemPorts.disk,
+      makeDirectory: () => {
+        throw Object.assign(new Error(`${code}: made up by the test`), { code });
+      },
+    };
+    const opening = openEngine({ directory: path.join(freshFolder(), 'new') }, { ...systemPorts, disk });
+    await expect(opening).rejects.toMatchObject({ code: 'STORAGE_FAILED', outcome: 'not-committed', details: { code }, message: expect.stringContaining(advice) });
+  });
+
   test('eventFiles is fixed by the first', async () => {
     const directory = freshFolder();
     const store = await openStore({ directory, eventFiles: 'msgpack' });
