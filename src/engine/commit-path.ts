@@ -4,6 +4,7 @@
  */
 import { isOpossumError, StorageFailedError } from '../core/errors.js';
 import type { Clock } from '../disk/clock.js';
+import { Breather } from './breather.js';
 import type { AppendCall } from './call.js';
 import { commitGroup, toOpossumError, type GroupCommitPorts } from './group-commit.js';
 import type { LockKeeper } from './lock-keeper.js';
@@ -26,6 +27,7 @@ export class CommitPath {
   readonly #options: CommitPathOptions;
   readonly #ports: GroupCommitPorts;
   readonly #mutex = new Mutex();
+  readonly #breather: Breather;
   #queue: AppendCall[] = [];
   #draining = false;
   #lastUsedMs = -Infinity;
@@ -34,6 +36,7 @@ export class CommitPath {
   constructor(options: CommitPathOptions) {
     const { lock } = options;
     this.#options = options;
+    this.#breather = new Breather(options.clock);
     this.#ports = { ...options, beforeSync: async () => (lock.shouldYield() ? lock.release() : undefined) };
   }
 
@@ -80,7 +83,9 @@ export class CommitPath {
   #start(): void {
     if (this.#draining) return;
     this.#draining = true;
-    void this.#mutex.runExclusive(() => this.#drain());
+    this.#mutex.runExclusive(() => this.#drain()).catch((error: unknown) => {
+      for (const call of this.#queue.splice(0)) call.reject(toOpossumError(error));
+    });
   }
 
   async #drain(): Promise<void> {
@@ -99,6 +104,7 @@ export class CommitPath {
   /** Whether calls are queued; lets the lock go when somebody waits and there are none, or the slice is used up. */
   async #hasWork(): Promise<boolean> {
     const { lock, clock } = this.#options;
+    await this.#breather.breathe();
     if (this.#queue.length === 0 && lock.othersWait()) {
       // Whoever was just answered may append again at once.
       await clock.turn();
@@ -111,6 +117,8 @@ export class CommitPath {
   /** Returns false when the lock cannot be had in time: the calls that can wait no longer are rejected then. */
   async #takeLock(): Promise<boolean> {
     const { lock, clock } = this.#options;
+    // The last of them may have been aborted a moment ago.
+    if (this.#queue.length === 0) return false;
     const deadlineMs = this.#queue.reduce((earliest, call) => Math.min(earliest, call.deadlineMs), Infinity);
     try {
       await lock.take(Math.max(0, deadlineMs - clock.monotonic()));

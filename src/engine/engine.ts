@@ -9,6 +9,7 @@ import type { DiskFile, FileStat } from '../disk/disk.js';
 import { messageOf } from '../disk/error-code.js';
 import { openEventFileCodec, type EventFileCodec } from '../eventfiles/event-file.js';
 import { EventFileWriter } from '../eventfiles/event-file-writer.js';
+import type { EventIndex } from '../indexing/event-index.js';
 import {
   openLedgerFile,
   openLedgerFileReadOnly,
@@ -17,7 +18,7 @@ import {
   type LedgerPorts,
 } from '../ledger/header.js';
 import { Ledger } from '../ledger/ledger.js';
-import { markUnsynced, rewriteUnsynced } from '../ledger/unsynced.js';
+import { isUnsynced, markUnsynced, rewriteUnsynced } from '../ledger/unsynced.js';
 import type { LockHold, OpenLock } from '../locking/lock.js';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.js';
 import { CommitPath } from './commit-path.js';
@@ -73,10 +74,11 @@ export class Engine {
     const { file, header } = await (readOnly
       ? openLedgerFileReadOnly(directory, ports.disk)
       : openLedgerFile(directory, options.eventFiles, ports));
+    let index: EventIndex | undefined;
     try {
       // Before the ledger is read: what a checkpoint says is durable, a later look at the ledger must find.
       const checkpoint = await readCheckpoint(directory, header.ledgerId, ports.disk);
-      const index = await openIndex(options, file, header, ports);
+      index = await openIndex(options, file, header, ports);
       const ledger = new Ledger(path.join(directory, 'ledger'), file, header, index.scanFrom, ports.clock);
       const view = new LedgerView(ledger, index, ports.clock, readOnly);
       await view.catchUp();
@@ -87,6 +89,7 @@ export class Engine {
       engine.#seal();
       return engine;
     } catch (error) {
+      index?.close();
       await file.close();
       throw error;
     }
@@ -126,7 +129,12 @@ export class Engine {
       onCommitted: (after, last) => this.#onCommitted(after, last),
       onPoisoned: (error) => this.#onPoisoned(error),
     });
+    view.isSuspect = () => isUnsynced(options.directory, ports.disk);
     view.onSyncFailed = (error) => this.#onPoisoned(error);
+  }
+
+  get isReadOnly(): boolean {
+    return this.#readOnly;
   }
 
   /** True when appends failed with unknown outcome: this engine only reads from then on. */
@@ -174,14 +182,14 @@ export class Engine {
 
   async #onLockTaken(hold: LockHold): Promise<void> {
     await rewriteUnsynced(this.directory, this.#ports.disk);
-    if (this.#healed && !hold.takenOver) return;
-    this.#healed = true;
-    await this.view.exclusively(() => this.view.catchUp());
-    this.#eventFiles?.heal(this.view.ledger.durable);
+    if (hold.takenOver) this.#healed = false;
   }
 
   #onCommitted(after: ChainPoint, last: number): void {
     this.#eventFiles?.add(after, last);
+    // Only now is everything durable that an earlier owner of the lock may have left without files.
+    if (!this.#healed) this.#eventFiles?.heal(this.view.ledger.durable);
+    this.#healed = true;
     this.#seal();
     this.tail.wake();
     this.#watchIdle();
@@ -240,7 +248,7 @@ export class Engine {
         if (this.#closed) return;
         if (this.#poisoned) return;
         if (this.commits.isBusy || this.eventFilesPending) return this.#watchIdle();
-        this.#tidying = this.#tidyUp();
+        this.#tidying ??= this.#tidyUp().finally(() => (this.#tidying = undefined));
       },
       false,
     );
@@ -257,15 +265,17 @@ export class Engine {
   }
 
   async #saveCheckpoint(): Promise<void> {
-    const checkpoint = {
-      ledgerId: this.header.ledgerId.toString('hex'),
-      durable: this.view.ledger.durablePoint,
-      eventFiles: this.#eventFiles?.complete,
-    };
+    const { disk } = this.#ports;
+    // Another process may have got further; marks never go back.
+    const before = await readCheckpoint(this.directory, this.header.ledgerId, disk).catch(() => undefined);
+    const durable = further(before?.durable, this.view.ledger.durablePoint);
+    const eventFiles = further(before?.eventFiles, this.#eventFiles?.complete);
+    const isTrue = eventFiles !== undefined && eventFiles.position <= (durable?.position ?? 0);
+    const checkpoint = { ledgerId: this.header.ledgerId.toString('hex'), durable, eventFiles: isTrue ? eventFiles : undefined };
     const text = JSON.stringify(checkpoint);
     if (text === this.#savedCheckpoint || checkpoint.durable?.position === 0) return;
     try {
-      await writeCheckpoint(this.directory, checkpoint, this.#token, this.#ports.disk);
+      await writeCheckpoint(this.directory, checkpoint, this.#token, disk);
       this.#savedCheckpoint = text;
     } catch {
       // A checkpoint that lags behind costs only time.
@@ -287,4 +297,8 @@ export class Engine {
         warn(`Event files in ${this.directory} cannot be written (${messageOf(error)}); the events are safe in the ledger, and the store goes on trying.`),
     });
   }
+}
+
+function further(a: ChainPoint | undefined, b: ChainPoint | undefined): ChainPoint | undefined {
+  return (a?.position ?? -1) > (b?.position ?? -1) ? a : b;
 }

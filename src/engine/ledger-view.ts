@@ -9,6 +9,7 @@ import type { Clock } from '../disk/clock.js';
 import { codeOf } from '../disk/error-code.js';
 import type { EventIndex } from '../indexing/event-index.js';
 import type { Ledger } from '../ledger/ledger.js';
+import { Breather } from './breather.js';
 import { Mutex } from './mutex.js';
 import { readRecords } from './record-reader.js';
 
@@ -17,6 +18,8 @@ export type Durability = 'commit' | 'os';
 
 /** A reader that cannot sync hands events out when the file has not changed for this long: any writer has synced by then. */
 const quietMs = 1000;
+/** What systems say when a file that is open for reading only cannot be synced; anything else is a failure. */
+const cannotSync = ['EROFS', 'EBADF', 'EINVAL', 'EPERM'];
 /** Blocks of the index that may wait in memory before everybody waits until they are sealed. */
 export const maxUnsealedBlocks = 64;
 /** Records read for one chunk of a stream, unless a single one is larger. */
@@ -26,6 +29,7 @@ export class LedgerView {
   readonly ledger: Ledger;
   readonly index: EventIndex;
   readonly #clock: Clock;
+  readonly #breather: Breather;
   readonly #readOnly: boolean;
   /** Guards the tail: catching up, and deciding and writing a group. Never held while syncing or waiting for the lock. */
   readonly #tail = new Mutex();
@@ -34,6 +38,8 @@ export class LedgerView {
   /** For a reader that cannot sync: what was written when it last changed, and when that was. */
   #unsyncable: { written: number; sinceMs: number } | undefined;
 
+  /** Whether a failed sync left its mark: until a writer has mended it, nobody may trust a sync of what is behind the durable part. */
+  isSuspect: () => Promise<boolean> = () => Promise.resolve(false);
   /** Awaited when a sync failed, whether an append or a read needed it. */
   onSyncFailed: (error: unknown) => Promise<void> = () => Promise.resolve();
 
@@ -41,15 +47,18 @@ export class LedgerView {
     this.ledger = ledger;
     this.index = index;
     this.#clock = clock;
+    this.#breather = new Breather(clock);
     this.#readOnly = readOnly;
   }
 
   /** Position up to which events may be handed out, after looking for what other processes added. */
   async refresh(durability: Durability): Promise<number> {
     const { ledger } = this;
+    await this.#breather.breathe();
     if (!(await ledger.isCurrent())) await this.exclusively(() => this.catchUp());
     if (durability === 'os') return ledger.written;
     if (this.#told > ledger.durable) {
+      if (ledger.failure || (await this.isSuspect())) return ledger.durable;
       if (this.#readOnly) return this.#refreshWithoutSync();
       await this.makeDurable(this.#told);
     }
@@ -122,17 +131,19 @@ export class LedgerView {
   async #refreshWithoutSync(): Promise<number> {
     const { ledger } = this;
     const now = this.#clock.monotonic();
-    if (this.#unsyncable?.written !== ledger.written) {
+    const mark = ledger.writtenPoint;
+    if (this.#unsyncable?.written !== mark.position) {
       try {
         await ledger.file.dataSync();
-        ledger.assumeDurable(ledger.writtenPoint);
+        ledger.assumeDurable(mark);
         return ledger.durable;
       } catch (error) {
-        this.#unsyncable = { written: ledger.written, sinceMs: codeOf(error) === 'EROFS' ? now - quietMs : now };
+        if (!cannotSync.includes(codeOf(error) ?? '')) throw error;
+        this.#unsyncable = { written: mark.position, sinceMs: codeOf(error) === 'EROFS' ? now - quietMs : now };
       }
     }
     if (now - this.#unsyncable!.sinceMs < quietMs) return ledger.durable;
-    ledger.assumeDurable(ledger.writtenPoint);
+    ledger.assumeDurable(mark);
     return ledger.durable;
   }
 }

@@ -22,7 +22,7 @@ export function readSource(reader: Reader, query: Query, options: ReadOptions): 
 
   async function findHead(): Promise<number> {
     checkOpen(reader);
-    const durable = await reader.engine.reads.run(() => reader.engine.view.refresh(reader.durability));
+    const durable = await findHeadAfter(reader, after);
     if (after > durable) throw new PositionAheadError(after, durable);
     return Math.min(durable, before - 1);
   }
@@ -61,7 +61,7 @@ export function subscribeSource(reader: Reader, query: Query, options: Subscribe
 
     async function findHead(): Promise<number> {
       if (tooLate) throw new StoreClosedError();
-      const head = await engine.reads.run(() => engine.view.refresh(reader.durability));
+      const head = await findHeadAfter(reader, after);
       if (after > head) throw new PositionAheadError(after, head);
       return head;
     }
@@ -122,6 +122,17 @@ class EventCursor {
       return events;
     });
   }
+}
+
+/** The head, which is at least `after` if that event is in the ledger: somebody else may have synced it and passed it on. */
+function findHeadAfter({ engine, durability }: Reader, after: number): Promise<number> {
+  const { view } = engine;
+  return engine.reads.run(async () => {
+    const head = await view.refresh(durability);
+    if (after <= head || after > view.ledger.written || engine.isReadOnly) return head;
+    await view.makeDurable(after);
+    return view.ledger.durable;
+  });
 }
 
 function checkOpen(reader: Reader): void {

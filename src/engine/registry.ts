@@ -20,7 +20,8 @@ export async function shareEngine(key: string, open: () => Promise<Engine>): Pro
   for (;;) {
     const entry = entries.get(key) ?? startEntry(entries, key, open);
     if (entry.closing) {
-      await entry.closing;
+      // Why closing failed is told to whoever closed.
+      await entry.closing.catch(() => undefined);
       continue;
     }
     entry.users++;

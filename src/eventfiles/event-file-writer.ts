@@ -113,6 +113,7 @@ export class EventFileWriter {
         if (folder >= point.position) break;
       }
       await disk.syncDirectory(this.#options.directory);
+      await disk.syncDirectory(path.dirname(this.#options.directory));
       this.#progress.moveTo(point);
     }
   }
@@ -175,7 +176,8 @@ export class EventFileWriter {
     const position = batch.first + index;
     const target = this.#pathOf(position);
     const bytes = codec.encode(eventFileContent(batch, index));
-    if (compare) {
+    // A file that is right stays as it is, whoever made it: another process may have made it durable and said so.
+    if (compare || (await disk.stat(target))) {
       const found = await disk.readFile(target);
       if (found?.equals(bytes)) return;
     }

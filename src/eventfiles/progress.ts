@@ -5,6 +5,7 @@ type Stretch = { readonly from: number; readonly points: ChainPoint[] };
 
 /** Points need not be closer than this: they are where a mark may stand. */
 const spacing = 256;
+const maxStretches = 256;
 
 /**
  * Knows up to where event files are complete without a gap, as far as this process wrote or compared them itself.
@@ -26,9 +27,10 @@ export class Progress {
 
   /** Notes that the files after `from` (exclusive) up to `to` are in place. */
   done(from: number, to: ChainPoint): void {
-    const stretch = this.#stretches.find(({ points }) => points[points.length - 1]!.position === from);
+    const stretch = this.#stretches.findLast(({ points }) => points[points.length - 1]!.position === from);
     if (!stretch) {
-      this.#stretches.push({ from, points: [to] });
+      // Too many gaps: what is not noted is compared again by the next writer.
+      if (this.#stretches.length < maxStretches) this.#stretches.push({ from, points: [to] });
       return;
     }
     const { points } = stretch;

@@ -49,10 +49,10 @@ export async function openLedgerFile(
   if (!(await ports.disk.stat(ledgerPath))) await refuseLostLedger(directory, ports.disk);
   const file = await ports.disk.open(ledgerPath, 'append-create');
   try {
-    const header = await findOrAppendHeader(file, ledgerPath, eventFiles ?? 'json', ports);
+    const header = await findOrAppendHeader(file, directory, eventFiles ?? 'json', ports);
     checkEventFiles(header, eventFiles);
     // Whoever made the header may have died before it was durable.
-    if ((await file.stat()).size === header.end) await makeDurable(file, directory, ports.disk);
+    if ((await file.stat()).size <= 2 * tornHeaderLimit) await makeDurable(file, directory, ports.disk);
     return { file, header };
   } catch (error) {
     await file.close();
@@ -85,7 +85,7 @@ async function refuseLostLedger(directory: string, disk: Disk): Promise<void> {
     const found = await disk.stat(inside);
     if (found && (found.kind !== 'directory' || ((await disk.list(inside)) ?? []).length > 0)) {
       throw new LedgerCorruptError(
-        `The ledger is missing: ${directory} holds ${name}, but no file "ledger". Nothing is appended to such a folder, since positions ` +
+        `The ledger is missing or empty: ${directory} holds ${name}, but no ledger with a header. Nothing is appended to such a folder, since positions ` +
           'could be handed out twice. Restore the ledger from a backup.',
         { file: path.join(directory, 'ledger') },
       );
@@ -93,11 +93,20 @@ async function refuseLostLedger(directory: string, disk: Disk): Promise<void> {
   }
 }
 
-async function findOrAppendHeader(file: DiskFile, ledgerPath: string, eventFiles: EventFileFormat, ports: LedgerPorts): Promise<LedgerHeader> {
+async function findOrAppendHeader(file: DiskFile, directory: string, eventFiles: EventFileFormat, ports: LedgerPorts): Promise<LedgerHeader> {
+  const ledgerPath = path.join(directory, 'ledger');
   // Every attempt that fails leaves bytes behind, and findHeader refuses a file that grew beyond what torn headers take.
   for (;;) {
     const header = await findHeader(file, ledgerPath);
     if (header) return header;
+    try {
+      await refuseLostLedger(directory, ports.disk);
+    } catch (error) {
+      // Another process may have made the header, and more, a moment ago.
+      const made = await findHeader(file, ledgerPath);
+      if (made) return made;
+      throw error;
+    }
     const now = ports.clock.now();
     const body: HeaderBody = { format: formatVersion, eventFiles, createdAt: new Date(now).toISOString() };
     await file.append(

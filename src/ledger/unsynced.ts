@@ -20,9 +20,14 @@ export async function markUnsynced(directory: string, from: number, disk: Disk):
   }
 }
 
+/** Whether there is a mark. */
+export async function isUnsynced(directory: string, disk: Disk): Promise<boolean> {
+  return (await disk.stat(markPath(directory))) !== undefined;
+}
+
 /** If there is a mark, writes what it covers again and removes it. Call it under the lock only. Returns whether there was one. */
 export async function rewriteUnsynced(directory: string, disk: Disk): Promise<boolean> {
-  if (!(await disk.stat(markPath(directory)))) return false;
+  if (!(await isUnsynced(directory, disk))) return false;
   const from = readMark(await disk.readFile(markPath(directory)));
   const file = await disk.open(path.join(directory, 'ledger'), 'update');
   try {

@@ -16,12 +16,16 @@ export class WaitingMark {
   }
 
   isSet(): boolean {
-    const found = this.#disk.stat(this.#file);
-    if (found instanceof Promise) {
-      // A disk that answers later tells the next caller.
-      found.then((stat) => (this.#lastAnswer = stat !== undefined), () => undefined);
-    } else {
-      this.#lastAnswer = found !== undefined;
+    try {
+      const found = this.#disk.stat(this.#file);
+      if (found instanceof Promise) {
+        // A disk that answers later tells the next caller.
+        found.then((stat) => (this.#lastAnswer = stat !== undefined), () => undefined);
+      } else {
+        this.#lastAnswer = found !== undefined;
+      }
+    } catch {
+      // Whoever appends next learns what is wrong with the disk.
     }
     return this.#lastAnswer;
   }
