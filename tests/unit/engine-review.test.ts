@@ -1,0 +1,94 @@
+/* Cases that a review with fresh eyes found, each a named example. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { openEngine } from '../../src/engine/open-store.js';
+import { openStore, verifyContext } from '../../src/index.js';
+import { faultyPorts, systemError, type Faults } from '../support/faulty-disk.js';
+import { freshFolder } from '../support/folder.js';
+import { runWorkers } from '../support/workers.js';
+
+const event = (id: string): { type: string; id: string; data: string } => ({ type: 'T', id, data: id });
+
+describe('the event loop', () => {
+  test('gets its turn while somebody appends, or reads, in a loop', async () => {
+    const store = await openStore({ directory: freshFolder(), eventFiles: 'none' });
+    for (const use of [() => store.append({ type: 'T', data: 1 }), () => store.read('all', { limit: 1 }).toArray()]) {
+      let ticks = 0;
+      const timer = setInterval(() => ticks++, 5);
+      for (let i = 0; ticks < 3; i++) {
+        await use();
+        if (i === 100_000) throw new Error('a hundred thousand calls without a turn');
+      }
+      clearInterval(timer);
+      expect(ticks).toBe(3);
+    }
+    await store.close();
+  });
+});
+
+describe('what a failed sync left', () => {
+  test('is not handed out, nor called durable, before a writer has mended it', async () => {
+    const faults: Faults = {};
+    const directory = freshFolder();
+    const store = await openEngine({ directory }, faultyPorts(faults));
+    await store.append(event('a'));
+    faults.dataSync = () => {
+      throw systemError('EIO');
+    };
+    await expect(store.append(event('b'))).rejects.toMatchObject({ outcome: 'unknown' });
+    delete faults.dataSync;
+    await store.close();
+
+    const reader = await openStore({ directory });
+    expect((await reader.read().toArray()).map(({ id }) => id)).toEqual(['a']);
+    await reader.close();
+    expect(fs.readFileSync(path.join(directory, 'default/checkpoint'), 'utf8')).not.toContain('"durable":{"position":2');
+
+    const writer = await openStore({ directory });
+    await writer.append(event('c'));
+    expect((await writer.read().toArray()).map(({ id }) => id)).toEqual(['a', 'b', 'c']);
+    await writer.close();
+  });
+});
+
+describe('an emptied ledger', () => {
+  test('beside event files is corrupt, never new', async () => {
+    const directory = freshFolder();
+    const store = await openStore({ directory });
+    await store.append(event('a'));
+    await store.close();
+    fs.truncateSync(path.join(directory, 'default/ledger'), 0);
+    await expect(openStore({ directory })).rejects.toMatchObject({ code: 'LEDGER_CORRUPT' });
+    expect(fs.statSync(path.join(directory, 'default/ledger')).size).toBe(0);
+  });
+});
+
+describe('the checkpoint', () => {
+  test('does not go back when a store closes that saw less', async () => {
+    const directory = freshFolder();
+    const idle = await openStore({ directory });
+    await idle.append(event('a'));
+    await runWorkers([{ job: 'append', directory, name: 'busy', count: 20 }]);
+    const before = fs.readFileSync(path.join(directory, 'default/checkpoint'), 'utf8');
+    await idle.close();
+    expect(before).toContain('"durable":{"position":21');
+    expect(fs.readFileSync(path.join(directory, 'default/checkpoint'), 'utf8')).toContain('"durable":{"position":21');
+  });
+});
+
+describe('event files', () => {
+  test('of the last batch too are healed by whoever appends next', async () => {
+    const directory = freshFolder();
+    const store = await openStore({ directory });
+    for (const id of ['a', 'b', 'c']) await store.append(event(id));
+    await store.close();
+    fs.rmSync(path.join(directory, 'default/events'), { recursive: true });
+    fs.rmSync(path.join(directory, 'default/checkpoint'));
+    const heir = await openStore({ directory });
+    await heir.append(event('d'));
+    while ((await verifyContext({ directory })).pendingEventFiles > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    await heir.close();
+    expect(fs.readdirSync(path.join(directory, 'default/events/0000001'))).toHaveLength(4);
+  });
+});
