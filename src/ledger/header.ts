@@ -39,7 +39,7 @@ type HeaderBody = { format: number; eventFiles: EventFileFormat; createdAt: stri
 /** A torn header is shorter than this; a longer file without a header is damaged, never new. */
 const tornHeaderLimit = 1024;
 
-/** Opens the ledger in the context folder `directory`, which exists; makes it when the folder holds nothing of a store. */
+/** Opens the ledger in the context folder `directory`, which exists; makes it, with `eventFiles`, when the folder holds nothing of a store. */
 export async function openLedgerFile(
   directory: string,
   eventFiles: EventFileFormat | undefined,
@@ -50,7 +50,6 @@ export async function openLedgerFile(
   const file = await ports.disk.open(ledgerPath, 'append-create');
   try {
     const header = await findOrAppendHeader(file, directory, eventFiles ?? 'json', ports);
-    checkEventFiles(header, eventFiles);
     // Whoever made the header may have died before it was durable.
     if ((await file.stat()).size <= 2 * tornHeaderLimit) await makeDurable(file, directory, ports.disk);
     return { file, header };
@@ -163,15 +162,6 @@ async function firstFrame(file: DiskFile, limit: number): Promise<FoundFrame | u
 function toHeader({ head, bytes, offset, start, end }: FoundFrame): LedgerHeader {
   const body = decodeHeaderBody(bytes, start, head) as HeaderBody;
   return { ledgerId: head.ledgerId, eventFiles: body.eventFiles, createdAt: body.createdAt, checksum: head.checksum, offset, end };
-}
-
-function checkEventFiles(header: LedgerHeader, wanted: EventFileFormat | undefined): void {
-  if (wanted !== undefined && wanted !== header.eventFiles) {
-    throw new InvalidInputError(
-      'options.eventFiles',
-      `is '${wanted}', but this store was made with '${header.eventFiles}', which all processes share. Leave the option out, or copy the events into a new store.`,
-    );
-  }
 }
 
 /** Makes the header durable, and the names that lead to it. */
