@@ -31,6 +31,15 @@ export type FileStat = {
   readonly allocated: number;
 };
 
+/** What the system tells of the file system that a path lies on. */
+export type FileSystemFacts = {
+  /** The system's number for its kind: on Linux the magic number of statfs. 0 where the system does not tell. */
+  readonly type: number;
+  /** Bytes that this user may still write. */
+  readonly freeBytes: number;
+  readonly totalBytes: number;
+};
+
 export interface DiskFile {
   /** Reads into `target` from byte `offset` of the file; returns how many bytes there were: fewer only at the end of the file. */
   read(target: Uint8Array, offset: number): Awaitable<number>;
@@ -70,6 +79,8 @@ export interface Disk {
   syncDirectory(path: string): Awaitable<void>;
   /** The one path that all names of this existing directory lead to. */
   realPath(path: string): Awaitable<string>;
+  /** Of the file system that holds this existing path. */
+  fileSystem(path: string): Awaitable<FileSystemFacts>;
   /** Calls `onChange` when the file may have changed: a hint that can be missed. Returns how to stop. */
   watch(path: string, onChange: () => void): () => void;
 }

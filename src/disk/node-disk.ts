@@ -5,7 +5,7 @@
  */
 import fs from 'node:fs';
 import fsPromises from 'node:fs/promises';
-import type { Disk, DiskFile, FileStat, OpenMode } from './disk.js';
+import type { Disk, DiskFile, FileStat, FileSystemFacts, OpenMode } from './disk.js';
 import { codeOf } from './error-code.js';
 
 const isWindows = process.platform === 'win32';
@@ -166,6 +166,11 @@ export const nodeDisk: Disk = {
   },
 
   realPath: (directory) => fs.realpathSync.native(directory),
+
+  fileSystem(file): FileSystemFacts {
+    const { type, bavail, bsize, blocks } = fs.statfsSync(file);
+    return { type, freeBytes: bavail * bsize, totalBytes: blocks * bsize };
+  },
 
   watch(file, onChange) {
     try {

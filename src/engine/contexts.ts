@@ -25,13 +25,13 @@ export async function listContexts(directory: string): Promise<string[]> {
 export async function deleteContext(directory: string, name: string): Promise<void> {
   checkName(name, 'name');
   await checkFolder(directory);
-  const { disk, random, openLock } = systemPorts;
+  const { disk, random, openLock, engines } = systemPorts;
   const folder = path.join(directory, name);
   if (!(await disk.stat(path.join(folder, 'ledger')))) {
     throw new InvalidInputError('name', `is ${JSON.stringify(name)}, but there is no such context in ${directory}.`);
   }
   const real = await disk.realPath(folder);
-  if (isShared(`write:${real}`) || isShared(`read:${real}`)) {
+  if (isShared(engines, `write:${real}`) || isShared(engines, `read:${real}`)) {
     throw new InvalidInputError('name', `is ${JSON.stringify(name)}, which this process has open. Close its stores first.`);
   }
   // Renamed aside first: a crash leaves either the whole context or none, never a part under its name.

@@ -27,10 +27,15 @@ import { LedgerView, maxUnsealedBlocks } from './ledger-view.js';
 import { LockKeeper } from './lock-keeper.js';
 import { openIndex } from './open-index.js';
 import { readBatches } from './read-batches.js';
+import type { EngineRegistry } from './registry.js';
 import { TailWatch } from './tail-watch.js';
+
+export type { ContextLock, LockHold } from '../locking/lock.js';
 
 export type EnginePorts = LedgerPorts & {
   readonly openLock: OpenLock;
+  /** What the stores of one process share. */
+  readonly engines: EngineRegistry;
   /** Tells the user of something that needs attention and fails no call. */
   readonly warn: (message: string) => void;
 };

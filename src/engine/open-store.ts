@@ -48,7 +48,7 @@ export async function openEngine(options: OpenStoreOptions, ports: EnginePorts):
   try {
     if (!readOnly) await makeFolders(folder, ports.disk);
     const real = await realFolder(folder, ports.disk);
-    const { engine, release } = await shareEngine(`${readOnly ? 'read' : 'write'}:${real}`, () =>
+    const { engine, release } = await shareEngine(ports.engines, `${readOnly ? 'read' : 'write'}:${real}`, () =>
       Engine.open({ directory: real, eventFiles, readOnly }, ports),
     );
     try {

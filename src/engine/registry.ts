@@ -1,6 +1,7 @@
 /*
  * All stores that one process opens on the same real path share one engine, even when the package is installed twice: the
- * registry hangs on `globalThis`. The engine closes with its last store.
+ * process's registry hangs on `globalThis`. The engine closes with its last store. A simulation has a registry for each of
+ * its processes.
  */
 import type { Engine } from './engine.js';
 
@@ -9,14 +10,20 @@ type Entry = { readonly engine: Promise<Engine>; users: number; closing?: Promis
 // The version changes when engines of two releases could not share a queue.
 const registryKey = Symbol.for('opossum-store.engines.1');
 
-function registry(): Map<string, Entry> {
-  const holder = globalThis as { [registryKey]?: Map<string, Entry> };
+/** The engines that a process has open, by real path and mode. */
+export type EngineRegistry = Map<string, Entry>;
+
+export function processRegistry(): EngineRegistry {
+  const holder = globalThis as { [registryKey]?: EngineRegistry };
   return (holder[registryKey] ??= new Map());
 }
 
 /** Returns the engine for `key`, opened by `open` if nobody has it open, and how to give it back. */
-export async function shareEngine(key: string, open: () => Promise<Engine>): Promise<{ engine: Engine; release: () => Promise<void> }> {
-  const entries = registry();
+export async function shareEngine(
+  entries: EngineRegistry,
+  key: string,
+  open: () => Promise<Engine>,
+): Promise<{ engine: Engine; release: () => Promise<void> }> {
   for (;;) {
     const entry = entries.get(key) ?? startEntry(entries, key, open);
     if (entry.closing) {
@@ -34,17 +41,17 @@ export async function shareEngine(key: string, open: () => Promise<Engine>): Pro
 }
 
 /** Whether a store of this process has `key` open. */
-export function isShared(key: string): boolean {
-  return registry().has(key);
+export function isShared(entries: EngineRegistry, key: string): boolean {
+  return entries.has(key);
 }
 
-function startEntry(entries: Map<string, Entry>, key: string, open: () => Promise<Engine>): Entry {
+function startEntry(entries: EngineRegistry, key: string, open: () => Promise<Engine>): Entry {
   const entry: Entry = { engine: open(), users: 0 };
   entries.set(key, entry);
   return entry;
 }
 
-async function openOrForget(entries: Map<string, Entry>, key: string, entry: Entry): Promise<Engine> {
+async function openOrForget(entries: EngineRegistry, key: string, entry: Entry): Promise<Engine> {
   try {
     return await entry.engine;
   } catch (error) {
@@ -53,7 +60,7 @@ async function openOrForget(entries: Map<string, Entry>, key: string, entry: Ent
   }
 }
 
-async function release(entries: Map<string, Entry>, key: string, entry: Entry, engine: Engine): Promise<void> {
+async function release(entries: EngineRegistry, key: string, entry: Entry, engine: Engine): Promise<void> {
   entry.users--;
   if (entry.users > 0) return;
   entry.closing = engine.close().finally(() => {

@@ -2,6 +2,7 @@ import { systemClock } from '../disk/clock.js';
 import { nodeDisk } from '../disk/node-disk.js';
 import { systemRandom } from '../disk/random.js';
 import type { EnginePorts } from './engine.js';
+import { processRegistry } from './registry.js';
 import { openFileLock } from '../locking/file-lock.js';
 
 /** The ports on this machine. */
@@ -10,5 +11,8 @@ export const systemPorts: EnginePorts = {
   clock: systemClock,
   random: systemRandom,
   openLock: (directory) => openFileLock(directory, { disk: nodeDisk, clock: systemClock, random: systemRandom }),
+  get engines() {
+    return processRegistry();
+  },
   warn: (message) => process.emitWarning(message, 'OpossumWarning'),
 };

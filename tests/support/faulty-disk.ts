@@ -3,6 +3,7 @@ import { systemClock } from '../../src/disk/clock.js';
 import { nodeDisk } from '../../src/disk/node-disk.js';
 import { systemRandom } from '../../src/disk/random.js';
 import type { EnginePorts } from '../../src/engine/engine.js';
+import { processRegistry } from '../../src/engine/registry.js';
 import { openFileLock } from '../../src/locking/file-lock.js';
 
 /** What a test wants to happen instead of the real thing; each is asked before every such call. */
@@ -36,6 +37,7 @@ export function faultyPorts(faults: Faults, warnings: string[] = []): EnginePort
     clock: systemClock,
     random: systemRandom,
     openLock: (directory) => openFileLock(directory, { disk: nodeDisk, clock: systemClock, random: systemRandom }),
+    engines: processRegistry(),
     warn: (message) => warnings.push(message),
   };
 }
