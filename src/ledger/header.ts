@@ -8,6 +8,7 @@ import { InvalidInputError, LedgerCorruptError, UnsupportedFormatError } from '.
 import type { ChainPoint } from '../core/stored.js';
 import type { Clock } from '../disk/clock.js';
 import type { Disk, DiskFile } from '../disk/disk.js';
+import { codeOf } from '../disk/error-code.js';
 import type { Random } from '../disk/random.js';
 import { formatVersion, ledgerIdLength } from './format.js';
 import { FrameScan, type FoundFrame } from './frame-scan.js';
@@ -69,7 +70,7 @@ export async function openLedgerFileReadOnly(directory: string, disk: Disk): Pro
   }
   const file = await disk.open(ledgerPath, 'read');
   try {
-    const header = await findHeader(file, ledgerPath);
+    const header = (await findHeader(file, ledgerPath)) ?? (await refuseHeaderless(file, directory, disk));
     if (!header) throw new InvalidInputError('options.directory', `leads to a store that was never finished: ${ledgerPath} has no header yet.`);
     return { file, header };
   } catch (error) {
@@ -78,8 +79,22 @@ export async function openLedgerFileReadOnly(directory: string, disk: Disk): Pro
   }
 }
 
+/** Refuses a ledger that has no header although the folder holds more of a store, unless somebody made the header meanwhile. */
+async function refuseHeaderless(file: DiskFile, directory: string, disk: Disk): Promise<LedgerHeader | undefined> {
+  try {
+    await refuseLostLedger(directory, disk);
+    return undefined;
+  } catch (error) {
+    // Another process may have made the header, and more, a moment ago.
+    const made = await findHeader(file, path.join(directory, 'ledger'));
+    if (made) return made;
+    throw error;
+  }
+}
+
 async function refuseLostLedger(directory: string, disk: Disk): Promise<void> {
-  for (const name of ['events', 'index', 'checkpoint']) {
+  // A repair that did not finish may have left nothing but its quarantine.
+  for (const name of ['events', 'index', 'checkpoint', 'quarantine']) {
     const inside = path.join(directory, name);
     const found = await disk.stat(inside);
     if (found && (found.kind !== 'directory' || ((await disk.list(inside)) ?? []).length > 0)) {
@@ -98,14 +113,8 @@ async function findOrAppendHeader(file: DiskFile, directory: string, eventFiles:
   for (;;) {
     const header = await findHeader(file, ledgerPath);
     if (header) return header;
-    try {
-      await refuseLostLedger(directory, ports.disk);
-    } catch (error) {
-      // Another process may have made the header, and more, a moment ago.
-      const made = await findHeader(file, ledgerPath);
-      if (made) return made;
-      throw error;
-    }
+    const made = await refuseHeaderless(file, directory, ports.disk);
+    if (made) return made;
     const now = ports.clock.now();
     const body: HeaderBody = { format: formatVersion, eventFiles, createdAt: new Date(now).toISOString() };
     await file.append(
@@ -164,16 +173,22 @@ function toHeader({ head, bytes, offset, start, end }: FoundFrame): LedgerHeader
   return { ledgerId: head.ledgerId, eventFiles: body.eventFiles, createdAt: body.createdAt, checksum: head.checksum, offset, end };
 }
 
-/** Makes the header durable, and the names that lead to it. */
+/**
+ * Makes the header durable, and all names that lead to it: any of the folders may have been made a moment ago by a process
+ * that died before it synced them.
+ */
 async function makeDurable(file: DiskFile, directory: string, disk: Disk): Promise<void> {
   await file.dataSync();
-  const root = path.dirname(directory);
-  for (const folder of [directory, root, path.dirname(root)]) {
+  for (let folder = directory; ; folder = path.dirname(folder)) {
     try {
       await disk.syncDirectory(folder);
     } catch (error) {
       // A folder above the store may belong to someone else, and then was not made by this store either.
-      if (folder === directory) throw error;
+      if (folder === directory || !notOurs.includes(codeOf(error) ?? '')) throw error;
     }
+    if (folder === path.dirname(folder)) return;
   }
 }
+
+/** What systems say when somebody else's folder cannot be opened or synced. */
+const notOurs = ['EACCES', 'EPERM', 'EROFS', 'EINVAL', 'ENOTSUP'];

@@ -7,6 +7,7 @@ import type { SeededRandom } from './seeded-random.js';
  * succeeds and writes nothing of it. (Rebello and others, "Can Applications Recover from fsync Failures?", USENIX ATC 2020.)
  */
 export function syncBadly(file: FileNode, random: SeededRandom): void {
+  file.failedSyncs++;
   const seen = file.bytes;
   file.unsynced = file.unsynced.filter(() => random.chance(0.3));
   file.sync();

@@ -22,6 +22,8 @@ export class FileNode {
   durable: Buffer = Buffer.alloc(0);
   /** Writes behind the last sync. */
   unsynced: Write[] = [];
+  /** Syncs that failed so far: whoever had the file open then is told once, by the next sync of its own (Linux since 4.13). */
+  failedSyncs = 0;
   modifiedMs = 0;
 
   constructor(ino: number) {

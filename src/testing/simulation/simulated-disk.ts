@@ -175,7 +175,11 @@ export class SimulatedDisk {
           if (node) this.#remove(target);
         }),
       removeTree: (target) => attempt('remove', target, () => (this.#find(target) ? this.#remove(target) : undefined)),
-      syncFile: (file) => run('sync', file, (fault) => this.#sync(this.#file(file), file, fault)),
+      syncFile: (file) =>
+        run('sync', file, (fault) => {
+          const node = this.#file(file);
+          this.#sync(node, node.failedSyncs, file, fault);
+        }),
       syncDirectory: (target) => attempt('syncDirectory', target, () => this.#medium.syncDirectory(this.#directory(target))),
       realPath: (target) => attempt('stat', target, () => (this.#directory(target), path.resolve(target))),
       fileSystem: (target) => attempt('stat', target, () => this.#fileSystem()),
@@ -191,6 +195,7 @@ export class SimulatedDisk {
       node = this.#make(file);
     }
     const opened = node;
+    let failuresSeen = opened.failedSyncs;
     const attempt = <T>(kind: OperationKind, work: () => T): Promise<T> =>
       run(kind, file, (fault) => {
         if (fault && 'code' in fault) throw systemError(fault.code, kind, file);
@@ -207,7 +212,15 @@ export class SimulatedDisk {
         }),
       writeAt: (bytes, offset) => attempt('write', () => void this.#write(opened, offset, bytes, undefined)),
       stat: () => attempt('stat', () => statOf(opened)),
-      dataSync: () => run('sync', file, (fault) => this.#sync(opened, file, fault)),
+      dataSync: () =>
+        run('sync', file, (fault) => {
+          const before = failuresSeen;
+          try {
+            this.#sync(opened, before, file, fault);
+          } finally {
+            failuresSeen = opened.failedSyncs;
+          }
+        }),
       close: () => undefined,
     };
   }
@@ -243,11 +256,12 @@ export class SimulatedDisk {
     return [...this.files().values()].reduce((sum, { length }) => sum + length, 0);
   }
 
-  #sync(node: FileNode, file: string, fault: Fault | undefined): void {
+  #sync(node: FileNode, failuresSeen: number, file: string, fault: Fault | undefined): void {
     if (fault && 'code' in fault) {
       syncBadly(node, this.#random);
       throw systemError(fault.code, 'sync', file);
     }
+    if (node.failedSyncs > failuresSeen) throw systemError('EIO', 'sync', file);
     this.#medium.syncFile(node);
   }
 

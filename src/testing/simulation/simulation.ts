@@ -22,8 +22,8 @@ export type SimulationOptions = {
   readonly lockTheft?: number;
 };
 
-/** The word that `untilCut` returns when the power went before the answer came. */
-export const powerCut = Symbol('power cut');
+/** What `SimulatedProcess.run` gives when the process was gone before the answer came. */
+export const gone = Symbol('gone');
 
 export class Simulation {
   readonly seed: number;
@@ -32,7 +32,6 @@ export class Simulation {
   readonly #random: SeededRandom;
   readonly #locks: SimulatedLocks;
   #processes: SimulatedProcess[] = [];
-  #onCut: (() => void)[] = [];
 
   constructor({ seed, syncModel = 'posix', lockTheft = 0 }: SimulationOptions) {
     this.seed = seed;
@@ -50,19 +49,17 @@ export class Simulation {
     return process;
   }
 
+  /** Kills the process of this name, if one is running. */
+  kill(name: string): void {
+    for (const process of this.#processes) if (process.name === name) process.kill();
+  }
+
   /** Kills all processes and leaves on the disk what a power cut leaves: by chance, unless `cut` says otherwise. */
   cutPower(cut: PowerCut = { data: 'torn', entries: 'torn' }): void {
     for (const process of this.#processes.splice(0)) process.kill();
     this.#scheduler.removeDead();
     this.#locks.clear();
     this.disk.cutPower(cut);
-    for (const tell of this.#onCut.splice(0)) tell();
-  }
-
-  /** Resolves with what `work` gives, or with `powerCut`: calls into processes that are gone never return. */
-  untilCut<T>(work: Promise<T>): Promise<T | typeof powerCut> {
-    const cut = new Promise<typeof powerCut>((resolve) => this.#onCut.push(() => resolve(powerCut)));
-    return Promise.race([work, cut]);
   }
 
   /** Lets virtual time pass, with everything that happens meanwhile. */
@@ -80,12 +77,15 @@ export class SimulatedProcess {
   readonly warnings: string[] = [];
   readonly #actor: Actor;
   readonly #scheduler: Scheduler;
+  readonly #gone: Promise<typeof gone>;
+  #tellGone: () => void = () => undefined;
 
   constructor(actor: Actor, disk: SimulatedDisk, scheduler: Scheduler, locks: SimulatedLocks, random: SeededRandom) {
     this.name = actor.name;
     this.#actor = actor;
     this.#scheduler = scheduler;
     this.clock = new SimulatedClock(actor, scheduler);
+    this.#gone = new Promise((resolve) => (this.#tellGone = () => resolve(gone)));
     this.ports = {
       disk: disk.portOf(actor),
       clock: this.clock,
@@ -101,9 +101,15 @@ export class SimulatedProcess {
     return openEngine(options, this.ports);
   }
 
+  /** Resolves with what `work` gives, or with `gone`: calls into a process that is gone never return. */
+  run<T>(work: Promise<T>): Promise<T | typeof gone> {
+    return Promise.race([work, this.#gone]);
+  }
+
   /** As SIGKILL does: what it wrote stays in the system's memory, what it was about to do never happens. */
   kill(): void {
     this.#actor.isAlive = false;
     this.#scheduler.removeDead();
+    this.#tellGone();
   }
 }

@@ -1,0 +1,108 @@
+/*
+ * Goal: no single moment of a small workload, or of the recovery from it, is one at which a power cut breaks a promise.
+ * Method: the workload runs once to count the changes of the disk, then once for each of them and each thing that the cut
+ * may leave; the recovery is cut at each of its changes in turn.
+ */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { PowerCut, SyncModel } from '../../src/testing/index.js';
+import { Simulation } from '../../src/testing/simulation/simulation.js';
+import { explained, Promises, recoverAndCheck, runAll, type Step } from '../support/crash-world.js';
+
+type Workload = { readonly name: string; readonly before: readonly Step[]; readonly processes: readonly (readonly Step[])[] };
+
+const append: Step = { do: 'append', count: 2, tag: 4 };
+
+const workloads: readonly Workload[] = [
+  { name: 'a new store and its first event', before: [], processes: [[append]] },
+  { name: 'one append and a close', before: [append], processes: [[append]] },
+  { name: 'a group of appends', before: [append], processes: [[{ do: 'burst', appends: 3, tag: 2 }]] },
+  { name: 'a decision', before: [append], processes: [[{ do: 'decide', tag: 1 }]] },
+  { name: 'two processes appending', before: [append], processes: [[append], [{ do: 'append', count: 1, tag: 1 }]] },
+  { name: 'a retry after a lost answer', before: [append], processes: [[{ do: 'resend', which: 0 }, append]] },
+];
+
+const cuts: readonly PowerCut[] = [
+  { data: 'lost', entries: 'lost' },
+  { data: 'lost', entries: 'kept' },
+  { data: 'kept', entries: 'lost' },
+  { data: 'kept', entries: 'kept' },
+  { data: 'torn', entries: 'torn' },
+  { data: 'torn', entries: 'kept' },
+];
+
+/** Runs until the given change of the disk; returns how many changes there were. */
+async function runTo(simulation: Simulation, cutAt: number, cut: PowerCut, work: () => Promise<unknown>): Promise<number> {
+  let changes = 0;
+  simulation.disk.onOperation = ({ changes: isChange }) => {
+    if (isChange && ++changes === cutAt) simulation.cutPower(cut);
+    return undefined;
+  };
+  await work();
+  simulation.disk.onOperation = () => undefined;
+  return changes;
+}
+
+async function prepared(workload: Workload, syncModel: SyncModel, seed: number): Promise<{ simulation: Simulation; promises: Promises }> {
+  const simulation = new Simulation({ seed, syncModel });
+  const promises = new Promises();
+  await runAll(simulation, workload.before.length > 0 ? [workload.before] : [], promises);
+  return { simulation, promises };
+}
+
+describe.each<SyncModel>(['posix', 'ext4'])('on a disk with %s syncs a cut at every change of', (syncModel) => {
+  test.each(workloads)('$name', async (workload) => {
+    const first = await prepared(workload, syncModel, 1);
+    const changes = await runTo(first.simulation, Infinity, cuts[0]!, () => runAll(first.simulation, workload.processes, first.promises));
+    expect(changes).toBeGreaterThan(3);
+    for (let cutAt = 1; cutAt <= changes; cutAt++) {
+      for (const [i, cut] of cuts.entries()) {
+        const { simulation, promises } = await prepared(workload, syncModel, i + 1);
+        await explained(simulation, `cut ${JSON.stringify(cut)} at change ${cutAt} of ${changes}, seed ${simulation.seed}`, async () => {
+          await runTo(simulation, cutAt, cut, () => runAll(simulation, workload.processes, promises));
+          simulation.cutPower(cut);
+          await recoverAndCheck(simulation, promises, 'R');
+        });
+      }
+    }
+  });
+
+  test('the recovery from a cut, at which recovering again ends the same', async () => {
+    const workload = workloads[2]!;
+    const recovery: readonly Step[] = [{ do: 'read' }, append];
+    const crash = async (cutAt: number): Promise<{ simulation: Simulation; promises: Promises }> => {
+      const { simulation, promises } = await prepared(workload, syncModel, cutAt);
+      await runTo(simulation, cutAt, { data: 'torn', entries: 'torn' }, () => runAll(simulation, workload.processes, promises));
+      return { simulation, promises };
+    };
+    for (const cutAt of [1, 2, 3, 4]) {
+      const probe = await crash(cutAt);
+      const changes = await runTo(probe.simulation, Infinity, cuts[0]!, () => runAll(probe.simulation, [recovery], probe.promises));
+      for (let again = 1; again <= changes; again++) {
+        const { simulation, promises } = await crash(cutAt);
+        await explained(simulation, `cut at change ${cutAt}, then at change ${again} of the recovery`, async () => {
+          await runTo(simulation, again, { data: 'torn', entries: 'torn' }, () => runAll(simulation, [recovery], promises));
+          simulation.cutPower({ data: 'lost', entries: 'lost' });
+          await recoverAndCheck(simulation, promises, 'R');
+        });
+      }
+    }
+  });
+});
+
+test('a simulation repeats its seed to the byte', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.integer(), async (seed) => {
+      const [a, b] = await Promise.all(
+        [1, 2].map(async () => {
+          const { simulation, promises } = await prepared(workloads[4]!, 'posix', seed);
+          await runAll(simulation, workloads[4]!.processes, promises);
+          simulation.cutPower();
+          return { trace: simulation.disk.trace, files: simulation.disk.files() };
+        }),
+      );
+      expect(a).toEqual(b);
+    }),
+    { numRuns: 20 },
+  );
+});
