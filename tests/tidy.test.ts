@@ -128,7 +128,9 @@ describe('lists that must agree', () => {
       'StorageFailedError',
       'StoreClosedError',
       'UnsupportedFormatError',
+      'backupContext',
       'deleteContext',
+      'doctorContext',
       'exportEvents',
       'importEvents',
       'isOpossumError',
@@ -136,6 +138,7 @@ describe('lists that must agree', () => {
       'matchesQuery',
       'openMemoryStore',
       'openStore',
+      'repairContext',
       'storeStats',
       'verifyContext',
     ]);

@@ -5,6 +5,7 @@ export const exitCodes = {
   ok: 0,
   unexpected: 1,
   usage: 2,
+  warnings: 3,
   conditionFailed: 4,
   corrupt: 5,
   locked: 6,
@@ -19,10 +20,11 @@ Exit codes:
   0    done
   1    unexpected error, such as a full disk; for demo: a rule was broken
   2    wrong usage
+  3    doctor: there are warnings
   4    append condition failed
-  5    corruption found
+  5    corruption found, or, after repair, not all of it healed
   6    locked by another process for too long
-  7    invalid input: events, queries, files, or no such store
+  7    invalid input: events, queries, files, no such store, or a backup that cannot go there
   130  interrupted
 
 Data goes to standard output, everything else to standard error.

@@ -1,11 +1,14 @@
 import { addAppendCommand } from './append-command.js';
+import { addBackupCommand } from './backup-command.js';
 import { addContextsCommand } from './contexts-command.js';
 import { addDemoCommand } from './demo-command.js';
+import { addDoctorCommand } from './doctor-command.js';
 import { exitCodeHelp, exitCodeOf, exitCodes, Interrupted, OutputClosed } from './exit-codes.js';
 import { addExportCommand } from './export-command.js';
 import { addImportCommand } from './import-command.js';
 import { CommanderError, newProgram } from './program.js';
 import { addReadCommand } from './read-command.js';
+import { addRepairCommand } from './repair-command.js';
 import { addStatsCommand } from './stats-command.js';
 import { addTailCommand } from './tail-command.js';
 import { Terminal } from './terminal.js';
@@ -25,6 +28,9 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     addImportCommand,
     addExportCommand,
     addVerifyCommand,
+    addRepairCommand,
+    addBackupCommand,
+    addDoctorCommand,
     addDemoCommand,
   ]) {
     add(program, terminal);

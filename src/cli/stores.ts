@@ -40,9 +40,9 @@ export async function checkExists({ dir, context }: StoreLocation): Promise<void
   throw inputError(`There is no context ${JSON.stringify(context)} in ${dir}. ${hint}`);
 }
 
-/** Whether anything of a store is there; a ledger that is missing beside event files is for the library to judge. */
+/** Whether anything of a store is there; a ledger that is missing beside event files, or that a repair moved aside, is for the library to judge. */
 export function hasStore({ dir, context }: StoreLocation): boolean {
-  return ['ledger', 'events', 'index', 'checkpoint'].some((name) => fs.existsSync(path.join(dir, context, name)));
+  return ['ledger', 'events', 'index', 'checkpoint', 'quarantine'].some((name) => fs.existsSync(path.join(dir, context, name)));
 }
 
 function isWritable({ dir, context }: StoreLocation): boolean {

@@ -37,23 +37,33 @@ export async function runVerify({ dir, context }: StoreLocation, terminal: Termi
   }
 }
 
+/** More problems, and more notes, than this are counted for people; `--json` has a thousand. */
+const maxShown = 20;
+
 /** The report for people, a line an item. */
 export function describeReport(report: VerifyReport, out: Output): string[] {
   const checked = `${count(report.events, 'event')} in ${bytes(report.bytes)} of ledger checked`;
   const notes = [
-    ...(report.voidFrames > 0 ? [`${count(report.voidFrames, 'frame')} that lost a race or was never acknowledged: harmless.`] : []),
-    ...(report.scarBytes > 0 ? [`${number(report.scarBytes)} bytes between frames, left by crashes: harmless.`] : []),
+    ...(report.voidFrames > 0 ? [`${count(report.voidFrames, 'frame')} lost a race or never became durable: harmless.`] : []),
+    ...(report.scarBytes > 0 ? [`${number(report.scarBytes)} bytes belong to no frame${report.ok ? ', left by crashes: harmless' : ''}.`] : []),
     ...(report.pendingEventFiles > 0 ? [`${count(report.pendingEventFiles, 'event file')} still to be written, by a running process or the next one that appends.`] : []),
+    ...shown(report.notes.map(({ where, message }) => visible(`${where}: ${message}`)), report.noteCount),
   ].map((note) => `  note: ${note}`);
   if (report.ok) return [`${out.style('green', 'OK')}  ${checked}: ledger, event files and index agree.`, ...notes];
   return [
     `${out.style('red', 'DAMAGED')}  ${checked}: ${count(report.problemCount, 'problem')} found.`,
-    ...report.problems.map((problem) => `  ${describeProblem(problem)}`),
+    ...shown(report.problems.map(describeProblem), report.problemCount).map((line) => `  ${line}`),
     ...notes,
+    'Run "opossum repair" to see what can be healed: it changes nothing until it is told to.',
   ];
+}
+
+function shown(lines: readonly string[], all: number): string[] {
+  const rest = all - Math.min(lines.length, maxShown);
+  return [...lines.slice(0, maxShown), ...(rest > 0 ? [`… and ${number(rest)} more; --json lists the first thousand.`] : [])];
 }
 
 function describeProblem({ what, where, position, offset, message }: VerifyProblem): string {
   const place = [...(position === undefined ? [] : [`position ${position}`]), ...(offset === undefined ? [] : [`byte ${offset}`])].join(', ');
-  return visible(`${what} ${where}${place === '' ? '' : ` (${place})`}: ${message}`);
+  return visible(`${what === where ? '' : `${what} `}${where}${place === '' ? '' : ` (${place})`}: ${message}`);
 }

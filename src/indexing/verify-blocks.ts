@@ -13,19 +13,34 @@ import { encodeBlockSync } from './encode-block.js';
 import { MemorySegment } from './memory-segment.js';
 import { blockSize as standardBlockSize } from './segment.js';
 
-export type VerifyBlocksOptions = { readonly disk: Disk; readonly directory: string; readonly ledgerId: Buffer; readonly blockSize?: number };
+export type VerifyBlocksOptions = {
+  readonly disk: Disk;
+  readonly directory: string;
+  readonly ledgerId: Buffer;
+  readonly blockSize?: number;
+  /** Called between files, to let others run. */
+  breathe?(): Promise<void>;
+};
 
-/** `reason` is a sentence; `first` is the first position of the block. */
-export type DamagedBlock = { readonly name: string; readonly first: number; readonly reason: string };
+export type DamagedBlock = {
+  readonly name: string;
+  /** First position of the block. */
+  readonly first: number;
+  /** A sentence. */
+  readonly reason: string;
+  /** What the file should hold; absent when there should be no such file. */
+  readonly expected?: Buffer;
+};
 
-/** What a sound file amounts to, or what is wrong with it. */
-type FoundFile = { readonly length: number; readonly checksum: number; readonly problem?: string };
+/** What a file amounts to, the frame that its head names if the head is sound, and what is wrong with the file. */
+type FoundFile = { readonly length: number; readonly checksum: number; readonly end?: ChainPoint; readonly problem?: string };
 
 /** Reads all index files and checks each by itself. */
 export async function verifyBlocks(options: VerifyBlocksOptions): Promise<BlockVerifier> {
   const { disk, directory, ledgerId, blockSize = standardBlockSize } = options;
   const files = new Map<number, FoundFile>();
   for (const block of blockNumbers((await disk.list(directory)) ?? [])) {
+    await options.breathe?.();
     files.set(block, await checkFile(disk, path.join(directory, blockFileName(block)), { ledgerId, first: block * blockSize + 1, count: blockSize }));
   }
   return new BlockVerifier(files, ledgerId, blockSize);
@@ -37,9 +52,12 @@ export class BlockVerifier {
   readonly #ledgerId: Buffer;
   readonly #blockSize: number;
   #segment: MemorySegment;
+  /** The frames that sound heads name: each was durable when its block was sealed. */
+  readonly ends: readonly ChainPoint[];
 
   constructor(files: Map<number, FoundFile>, ledgerId: Buffer, blockSize: number) {
     this.#files = files;
+    this.ends = [...files.values()].flatMap(({ end }) => (end ? [end] : []));
     this.#newest = Math.max(-1, ...files.keys());
     this.#ledgerId = ledgerId;
     this.#blockSize = blockSize;
@@ -53,8 +71,8 @@ export class BlockVerifier {
       this.#segment.add(event, point);
       if (this.#segment.count < this.#blockSize) continue;
       const { first } = this.#segment;
-      const problem = this.#checkFull((first - 1) / this.#blockSize);
-      if (problem !== undefined) damaged.push({ name: blockFileName((first - 1) / this.#blockSize), first, reason: `The block ${problem}.` });
+      const found = this.#checkFull((first - 1) / this.#blockSize);
+      if (found) damaged.push({ name: blockFileName((first - 1) / this.#blockSize), first, ...found });
       this.#segment = new MemorySegment(first + this.#blockSize, this.#blockSize);
     }
     return damaged;
@@ -69,13 +87,16 @@ export class BlockVerifier {
     }));
   }
 
-  #checkFull(block: number): string | undefined {
+  #checkFull(block: number): { reason: string; expected: Buffer } | undefined {
     const file = this.#files.get(block);
-    if (!file) return block < this.#newest ? 'is missing' : undefined;
+    // Whoever opens the store next seals what follows the newest block.
+    if (!file && block > this.#newest) return undefined;
     this.#files.delete(block);
-    if (file.problem !== undefined) return file.problem;
-    const bytes = encodeBlockSync(this.#segment, this.#ledgerId);
-    return bytes.length === file.length && crc32(bytes) === file.checksum ? undefined : 'does not say what the ledger says';
+    const expected = encodeBlockSync(this.#segment, this.#ledgerId);
+    if (!file) return { reason: 'The block is missing.', expected };
+    if (file.problem !== undefined) return { reason: `The block ${file.problem}.`, expected };
+    if (expected.length === file.length && crc32(expected) === file.checksum) return undefined;
+    return { reason: 'The block does not say what the ledger says.', expected };
   }
 }
 
@@ -83,27 +104,25 @@ async function checkFile(disk: Disk, file: string, identity: BlockIdentity): Pro
   try {
     const bytes = await disk.readFile(file);
     if (!bytes) return { length: 0, checksum: 0, problem: 'is missing' };
-    return { length: bytes.length, checksum: crc32(bytes), ...withProblem(findProblem(bytes, identity)) };
+    return { length: bytes.length, checksum: crc32(bytes), ...examine(bytes, identity) };
   } catch (error) {
     return { length: 0, checksum: 0, problem: `cannot be read (${messageOf(error)})` };
   }
 }
 
-function withProblem(problem: string | undefined): { problem?: string } {
-  return problem === undefined ? {} : { problem };
-}
-
-function findProblem(bytes: Buffer, identity: BlockIdentity): string | undefined {
+function examine(bytes: Buffer, identity: BlockIdentity): { end?: ChainPoint; problem?: string } {
+  let end: ChainPoint | undefined;
   try {
     const headLength = claimedHeadLength(bytes);
-    if (headLength > bytes.length) return 'is too short';
+    if (headLength > bytes.length) return { problem: 'is too short' };
     const head = decodeHead(bytes.subarray(0, headLength), identity);
+    end = head.end;
     for (let page = 0; page < head.layout.pages; page++) {
-      const { start, end } = pageBounds(head, page);
-      verifyPage(head, page, bytes.subarray(start, end));
+      const bounds = pageBounds(head, page);
+      verifyPage(head, page, bytes.subarray(bounds.start, bounds.end));
     }
-    return undefined;
+    return { end };
   } catch (error) {
-    return messageOf(error);
+    return { ...(end ? { end } : {}), problem: messageOf(error) };
   }
 }

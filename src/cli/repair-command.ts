@@ -1,0 +1,82 @@
+import path from 'node:path';
+import type { RepairReport } from '../index.js';
+import { exitCodes } from './exit-codes.js';
+import { withJson, withStore, type Command, type StoreLocation } from './program.js';
+import { startProgress } from './progress-bar.js';
+import { checkExists } from './stores.js';
+import type { Output, Terminal } from './terminal.js';
+import { count, number, visible } from './text.js';
+
+type Options = StoreLocation & { apply?: boolean; acceptLoss?: boolean; json?: boolean };
+
+const help = `
+Without --apply nothing is changed: it says what would be done, and ends with 5 when there is something to heal.
+With --apply no process may be appending. Nothing is deleted: what is damaged or replaced is moved to the folder
+quarantine beside the ledger. Events that can be restored from nothing are listed by position; the ledger is rebuilt
+without them only with --accept-loss, and placeholders of type "opossum.lost" keep their positions.`;
+
+export function addRepairCommand(program: Command, terminal: Terminal): void {
+  withJson(withStore(program.command('repair').description('Heal a damaged context from its other copy of every event. Says what it would do, until told to do it.')), 'the report as JSON')
+    .option('--apply', 'do it')
+    .option('--accept-loss', 'rebuild the ledger even where events cannot be restored')
+    .addHelpText('after', help)
+    .action((options: Options) => repair(options, terminal));
+}
+
+async function repair(options: Options, terminal: Terminal): Promise<void> {
+  await checkExists(options);
+  const report = await runRepair(options, terminal);
+  await terminal.out.write(options.json ? `${JSON.stringify(report)}\n` : `${describeReport(report, options, terminal.out).join('\n')}\n`);
+  if (!report.ok) terminal.exitCode = exitCodes.corrupt;
+}
+
+async function runRepair({ dir, context, apply = false, acceptLoss = false }: Options, terminal: Terminal): Promise<RepairReport> {
+  const { repairContext } = await import('../index.js');
+  const progress = await startProgress(terminal, 'repair', 1);
+  try {
+    return await repairContext({
+      directory: dir,
+      context,
+      apply,
+      acceptLoss,
+      signal: terminal.interruptible(),
+      onProgress: ({ done, total }) => progress.update(total === 0 ? 1 : done / total, ''),
+    });
+  } finally {
+    progress.stop();
+  }
+}
+
+/** More than this is counted for people; `--json` has a thousand. */
+const maxShown = 50;
+
+function describeReport(report: RepairReport, options: Options, out: Output): string[] {
+  const { actions, actionCount, lost } = report;
+  const rest = actionCount - Math.min(actions.length, maxShown);
+  return [
+    headline(report, options, out),
+    ...actions.slice(0, maxShown).map(({ what, where, message }) => `  ${visible(`${what === where ? '' : `${what} `}${where}: ${message}`)}`),
+    ...(rest > 0 ? [`  … and ${number(rest)} more; --json lists the first thousand.`] : []),
+    ...lost.map(({ first, last, message }) => `  ${out.style('red', 'lost')} ${first === last ? `event ${first}` : `events ${first} to ${last}`}: ${visible(message)}`),
+    ...nextStep(report, options, out),
+  ];
+}
+
+function headline({ ok, applied, head, actionCount, lost }: RepairReport, { acceptLoss }: Options, out: Output): string {
+  const things = count(actionCount, 'thing');
+  if (ok && applied) return `${out.style('green', 'HEALED')}  ${things} done: the store is sound and ends with position ${head}.`;
+  if (ok) return `${out.style('green', 'OK')}  The store is sound and ends with position ${head}: ${actionCount === 0 ? 'nothing to repair' : `${things} to tidy up`}.`;
+  if (applied) return `${out.style('red', 'DAMAGED')}  ${things} done, but not all is healed: the store ends with position ${head}.`;
+  if (lost.length > 0 && !acceptLoss) return `${out.style('red', 'DAMAGED')}  Some events cannot be restored from anything in the folder.`;
+  return `${out.style('red', 'DAMAGED')}  ${things} to do: then the store ends with position ${head}.`;
+}
+
+function nextStep({ ok, applied, actionCount, lost, quarantine }: RepairReport, { dir, context, acceptLoss }: Options, out: Output): string[] {
+  const aside = applied && quarantine !== undefined ? [`What was moved aside lies in ${visible(path.join(dir, context, quarantine))}.`] : [];
+  if (applied) return ok ? aside : [...aside, 'Run "opossum verify" to see what is left, and restore the folder from a backup.'];
+  const command = (flags: string): string => out.style('bold', `opossum repair ${flags}`);
+  if (lost.length > 0 && !acceptLoss) {
+    return [`Nothing was changed. Restore the folder from a backup, or give these events up with ${command('--apply --accept-loss')}: the others keep their positions.`];
+  }
+  return actionCount === 0 ? [] : [`Nothing was changed. To do it, run ${command(lost.length > 0 ? '--apply --accept-loss' : '--apply')}.`];
+}

@@ -1,0 +1,147 @@
+/* What a backup holds besides the ledger: event files, written from the copied ledger, and the folder `state`. */
+import path from 'node:path';
+import type { ChainPoint, StoredBatch } from '../../core/stored.js';
+import type { Disk, DiskFile } from '../../disk/disk.js';
+import { eventFileContent, openEventFileCodec, type EventFileCodec } from '../../eventfiles/event-file.js';
+import { fileName, folderName } from '../../eventfiles/paths.js';
+import { headerPoint, type LedgerHeader } from '../../ledger/header.js';
+import { scanChain } from '../../ledger/scan-chain.js';
+import { storedBatch } from '../../ledger/stored-batch.js';
+
+export type EventFilesOptions = {
+  readonly disk: Disk;
+  /** The copy's folder, its ledger, and the offset behind its last frame. */
+  readonly folder: string;
+  readonly file: DiskFile;
+  readonly header: LedgerHeader;
+  readonly end: number;
+  /** Up to here the copy's event files are known to be in place and durable. */
+  readonly complete: ChainPoint | undefined;
+  /** Called after each file: lets others run, ends the work by throwing. */
+  readonly pause: (position: number) => Promise<void>;
+};
+
+/** Part of the temporary names: whoever holds the copy's lock is the only one to use them. */
+export const backupToken = 'backup';
+
+/** Syncing one file waits for the disk: many at a time share the wait. */
+const syncsAtOnce = 64;
+
+/** Writes the event files behind `complete` that are absent or differ from the ledger, and makes all of them durable. */
+export async function writeEventFiles(options: EventFilesOptions): Promise<void> {
+  const { header, file, end, complete } = options;
+  if (header.eventFiles === 'none') return;
+  const codec = await openEventFileCodec(header.eventFiles);
+  const writer = new FolderWriter(options, codec);
+  const after = complete?.position ?? 0;
+  for await (const frame of scanChain(file, header, complete ?? headerPoint(header), end)) {
+    const batch = storedBatch(frame);
+    if (batch.point.position <= after) continue;
+    for (let i = 0; i < batch.count; i++) await writer.write(batch, i);
+  }
+  await writer.finish();
+}
+
+class FolderWriter {
+  readonly #options: EventFilesOptions;
+  readonly #codec: EventFileCodec;
+  readonly #events: string;
+  #folder = '';
+  #unsynced: string[] = [];
+
+  constructor(options: EventFilesOptions, codec: EventFileCodec) {
+    this.#options = options;
+    this.#codec = codec;
+    this.#events = path.join(options.folder, 'events');
+  }
+
+  async write(batch: StoredBatch, index: number): Promise<void> {
+    const { disk, pause } = this.#options;
+    const position = batch.first + index;
+    await pause(position);
+    await this.#enter(path.join(this.#events, folderName(position)));
+    const target = path.join(this.#folder, fileName(position, this.#codec.format));
+    const bytes = this.#codec.encode(eventFileContent(batch, index));
+    if (!(await disk.readFile(target))?.equals(bytes)) await replaceFile(target, bytes, disk);
+    // One that is right may be left from a backup that was cut off before it was durable.
+    this.#unsynced.push(target);
+    if (this.#unsynced.length >= syncsAtOnce) await this.#sync();
+  }
+
+  async finish(): Promise<void> {
+    const { disk, folder } = this.#options;
+    if (this.#folder === '') return;
+    await this.#leave();
+    await disk.syncDirectory(this.#events);
+    await disk.syncDirectory(folder);
+  }
+
+  async #enter(folder: string): Promise<void> {
+    if (folder === this.#folder) return;
+    if (this.#folder !== '') await this.#leave();
+    await this.#options.disk.makeDirectory(this.#events);
+    await this.#options.disk.makeDirectory(folder);
+    this.#folder = folder;
+  }
+
+  async #leave(): Promise<void> {
+    await this.#sync();
+    await this.#options.disk.syncDirectory(this.#folder);
+  }
+
+  async #sync(): Promise<void> {
+    const { disk } = this.#options;
+    await Promise.all(this.#unsynced.splice(0).map((file) => disk.syncFile(file)));
+  }
+}
+
+/** Copies every file below `from` whole, and syncs it. Files that vanish meanwhile, and temporary ones, are left out. */
+export async function stageState(from: string, to: string, disk: Disk): Promise<void> {
+  const names = await disk.list(from);
+  if (!names) return;
+  await disk.makeDirectory(to);
+  for (const name of names.filter(isKept).sort()) {
+    const source = path.join(from, name);
+    const found = await disk.stat(source);
+    if (found?.kind === 'directory') await stageState(source, path.join(to, name), disk);
+    if (found?.kind !== 'file') continue;
+    const bytes = await disk.readFile(source);
+    if (!bytes) continue;
+    await disk.createFile(path.join(to, name), bytes);
+    await disk.syncFile(path.join(to, name));
+  }
+  await disk.syncDirectory(to);
+}
+
+/** Makes `to` hold the files of `staged` and no others, each replaced in one step. `staged` is used up. */
+export async function adoptState(staged: string, to: string, disk: Disk): Promise<void> {
+  const wanted = (await disk.list(staged)) ?? [];
+  const present = (await disk.list(to)) ?? [];
+  if (wanted.length === 0 && present.length === 0) return;
+  await disk.makeDirectory(to);
+  for (const name of wanted.sort()) {
+    const [from, target] = [path.join(staged, name), path.join(to, name)];
+    const [kind, before] = [(await disk.stat(from))?.kind, (await disk.stat(target))?.kind];
+    if (before !== undefined && before !== kind) await remove(target, disk);
+    if (kind === 'directory') await adoptState(from, target, disk);
+    else await disk.rename(from, target);
+  }
+  for (const name of present.filter((name) => !wanted.includes(name))) await remove(path.join(to, name), disk);
+  await disk.syncDirectory(to);
+}
+
+function isKept(name: string): boolean {
+  return !name.startsWith('.') && !name.endsWith('.tmp') && !name.endsWith('.lock');
+}
+
+async function remove(target: string, disk: Disk): Promise<void> {
+  if ((await disk.stat(target))?.kind === 'directory') await disk.removeTree(target);
+  else await disk.removeFile(target);
+}
+
+async function replaceFile(target: string, bytes: Buffer, disk: Disk): Promise<void> {
+  const temporary = path.join(path.dirname(target), `.${path.basename(target)}.${backupToken}.tmp`);
+  await disk.removeFile(temporary);
+  await disk.createFile(temporary, bytes);
+  await disk.rename(temporary, target);
+}

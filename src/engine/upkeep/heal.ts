@@ -1,0 +1,106 @@
+/*
+ * Heals from a sound ledger what is derived from it: event files, index blocks, checkpoint. The same walk serves the dry
+ * run, which only lists. What is replaced is moved to the quarantine first; an event file that is sound but of no event of
+ * this ledger goes to `events/void/`.
+ */
+import path from 'node:path';
+import type { StoredBatch } from '../../core/stored.js';
+import type { Disk } from '../../disk/disk.js';
+import { eventFileContent, type EventFileCodec } from '../../eventfiles/event-file.js';
+import type { DamagedBlock } from '../../indexing/verify-blocks.js';
+import type { Breather } from '../breather.js';
+import { eventFilePath, voidFolder } from './folder-survey.js';
+import type { Quarantine } from './quarantine.js';
+import type { RepairLog } from './repair-log.js';
+
+export type HealOptions = {
+  /** The context's folder. */
+  readonly directory: string;
+  readonly disk: Disk;
+  readonly log: RepairLog;
+  readonly quarantine: Quarantine;
+  readonly breather: Breather;
+  /** Absent in a dry run. */
+  readonly mayGoOn: (() => void) | undefined;
+};
+
+export class Healer {
+  readonly #options: HealOptions;
+
+  constructor(options: HealOptions) {
+    this.#options = options;
+  }
+
+  /** `complete` is the position up to which the checkpoint says that every file is there. */
+  async healEventFiles(batch: StoredBatch, codec: EventFileCodec, complete: number): Promise<void> {
+    const { directory, disk, log, breather } = this.#options;
+    for (let i = 0; i < batch.count; i++) {
+      await breather.breathe();
+      const position = batch.first + i;
+      const where = eventFilePath(position, codec.format);
+      const found = await disk.readFile(path.join(directory, where));
+      const expected = codec.encode(eventFileContent(batch, i));
+      if (found?.equals(expected)) continue;
+      const isForeign = found !== undefined && codec.decode(found)?.position === position;
+      const aside = isForeign ? `moved to events/${voidFolder}` : 'moved to the quarantine';
+      const message = found
+        ? `The event file differs from event ${position} in the ledger: it is ${aside} and written again.`
+        : `The event file of event ${position} is missing: it is written.`;
+      log.add({ what: 'event file', where, position, message }, found !== undefined || position <= complete);
+      await this.#replace(where, expected, isForeign ? () => this.#moveToVoid(where) : undefined);
+    }
+  }
+
+  async healBlock({ name, first, reason, expected }: DamagedBlock): Promise<void> {
+    const where = path.join('index', name);
+    const what = expected ? 'it is moved to the quarantine and made again from the ledger' : 'it is moved to the quarantine';
+    this.#options.log.add({ what: 'index block', where, position: first, message: `${reason.replace(/\.$/, '')}: ${what}.` }, true);
+    if (expected) await this.#replace(where, expected);
+    else await this.moveAside(where);
+  }
+
+  async replaceCheckpoint(bytes: Buffer | undefined, message: string): Promise<void> {
+    this.#options.log.add({ what: 'checkpoint', where: 'checkpoint', message }, false);
+    if (bytes) await this.#replace('checkpoint', bytes);
+  }
+
+  async healLeftover(where: string): Promise<void> {
+    this.#options.log.add({ what: 'leftover', where, message: 'A temporary file that a process left behind: it is moved to the quarantine.' }, false);
+    await this.moveAside(where);
+  }
+
+  async moveAside(where: string): Promise<void> {
+    const { mayGoOn, quarantine } = this.#options;
+    if (!mayGoOn) return;
+    mayGoOn();
+    await quarantine.moveAside(where);
+  }
+
+  /** Moves away what is there, and puts the right file in its place, whole and durable. */
+  async #replace(where: string, bytes: Buffer, moveAway = (): Promise<void> => this.moveAside(where)): Promise<void> {
+    const { directory, disk, mayGoOn, quarantine } = this.#options;
+    if (!mayGoOn) return;
+    mayGoOn();
+    const folder = path.dirname(where);
+    await quarantine.makeFolders(folder);
+    const temporary = path.join(directory, folder, `.${path.basename(where)}.repair.tmp`);
+    await disk.removeFile(temporary);
+    await disk.createFile(temporary, bytes);
+    // Synced before it gets its name: a mark of the checkpoint may cover it.
+    await disk.syncFile(temporary);
+    await moveAway();
+    await disk.rename(temporary, path.join(directory, where));
+    quarantine.touch(folder);
+  }
+
+  async #moveToVoid(where: string): Promise<void> {
+    const { directory, disk, quarantine } = this.#options;
+    const folder = path.join('events', voidFolder);
+    await quarantine.makeFolders(folder);
+    let name = path.basename(where);
+    for (let i = 2; await disk.stat(path.join(directory, folder, name)); i++) name = `${path.basename(where)}.${i}`;
+    await disk.rename(path.join(directory, where), path.join(directory, folder, name));
+    quarantine.touch(folder);
+    quarantine.touch(path.dirname(where));
+  }
+}

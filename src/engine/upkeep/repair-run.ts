@@ -1,0 +1,187 @@
+import path from 'node:path';
+import { isOpossumError, LedgerCorruptError } from '../../core/errors.js';
+import type { ChainPoint } from '../../core/stored.js';
+import type { DiskFile } from '../../disk/disk.js';
+import { openEventFileCodec } from '../../eventfiles/event-file.js';
+import { verifyBlocks, type BlockVerifier } from '../../indexing/verify-blocks.js';
+import type { LedgerHeader } from '../../ledger/header.js';
+import { indexedEvents } from '../../ledger/scan-chain.js';
+import { storedBatch } from '../../ledger/stored-batch.js';
+import { isUnsynced, rewriteUnsynced } from '../../ledger/unsynced.js';
+import { Breather } from '../breather.js';
+import { decodeCheckpoint, encodeCheckpoint } from '../checkpoint.js';
+import type { EnginePorts } from '../engine.js';
+import { surveyFolder } from './folder-survey.js';
+import { Healer } from './heal.js';
+import { checkLedger, type LedgerFindings } from './ledger-check.js';
+import { Quarantine } from './quarantine.js';
+import { Rebuild, type RebuildOutcome } from './rebuild.js';
+import { RepairLog } from './repair-log.js';
+import type { RepairOptions, RepairReport } from './repair.js';
+import { witnessesOf } from './verification.js';
+import { openLedger, verifyOn } from './verify.js';
+
+export type RepairRunOptions = {
+  /** The context's folder. */
+  readonly directory: string;
+  /** Folder of the contexts. */
+  readonly root: string;
+  readonly context: string;
+  readonly acceptLoss: boolean;
+  readonly signal: AbortSignal | undefined;
+  readonly onProgress: RepairOptions['onProgress'];
+  /** Called before every change; throws to stop. Absent in a dry run. */
+  readonly mayGoOn: (() => void) | undefined;
+};
+
+type LookOptions = {
+  readonly step: number;
+  readonly heal: boolean;
+};
+
+/** Steps of which progress is told: look, heal, verify. */
+const steps = 3;
+const progressUnits = 1000;
+
+/** One repair of one context, under the lock unless it is a dry run. */
+export class RepairRun {
+  readonly #options: RepairRunOptions;
+  readonly #ports: EnginePorts;
+  readonly #log = new RepairLog();
+  readonly #quarantine: Quarantine;
+  readonly #healer: Healer;
+  readonly #breather: Breather;
+
+  constructor(options: RepairRunOptions, ports: EnginePorts) {
+    const { directory, mayGoOn } = options;
+    this.#options = options;
+    this.#ports = ports;
+    this.#breather = new Breather(ports.clock);
+    this.#quarantine = new Quarantine({ directory, disk: ports.disk, clock: ports.clock });
+    this.#healer = new Healer({ directory, disk: ports.disk, log: this.#log, quarantine: this.#quarantine, breather: this.#breather, mayGoOn });
+  }
+
+  async run(): Promise<RepairReport> {
+    const opened = await this.#open();
+    if (opened === 'never finished') return { applied: false, ok: true, head: 0, actions: [], actionCount: 0, lost: [] };
+    const damage = 'problem' in opened ? 'The ledger is missing or has no valid header.' : await this.#damageIn(opened);
+    if (damage === undefined) return this.#healAll([]);
+    const rebuild = new Rebuild({ ...this.#options, log: this.#log, quarantine: this.#quarantine, healer: this.#healer, breather: this.#breather }, this.#ports);
+    const outcome = await rebuild.run(damage);
+    return outcome.isLedgerMade ? this.#healAll(outcome.lost) : this.#unfinished(outcome);
+  }
+
+  async #open(): Promise<Awaited<ReturnType<typeof openLedger>> | 'never finished'> {
+    const { directory } = this.#options;
+    try {
+      return await openLedger(directory, this.#ports.disk);
+    } catch (error) {
+      // A header that was torn, and nothing else of a store: whoever opens it next makes the header.
+      if (isOpossumError(error, 'INVALID_INPUT') && (await this.#ports.disk.stat(path.join(directory, 'ledger')))) return 'never finished';
+      throw error;
+    }
+  }
+
+  /** What verify says of the ledger, if it is damaged. */
+  async #damageIn({ file, header }: { file: DiskFile; header: LedgerHeader }): Promise<string | undefined> {
+    try {
+      const { findings } = await this.#walk(file, header, { step: 0, heal: false });
+      return findings.problems[0]?.message;
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** Heals what is derived from a sound ledger, and looks at the result. */
+  async #healAll(lost: RepairReport['lost']): Promise<RepairReport> {
+    const { directory, mayGoOn, root, context, signal } = this.#options;
+    const { disk } = this.#ports;
+    if (await isUnsynced(directory, disk)) {
+      this.#log.add({ what: 'ledger', where: 'ledger.unsynced', message: 'A sync failed: the end of the ledger is written again in its place and made durable.' }, false);
+      mayGoOn?.();
+      if (mayGoOn) await rewriteUnsynced(directory, disk);
+    }
+    // Marks of a checkpoint may only speak of what is durable.
+    if (mayGoOn) await disk.syncFile(path.join(directory, 'ledger'));
+    const head = await this.#healDerived();
+    await this.#quarantine.settle();
+    if (!mayGoOn) return this.#report({ applied: false, ok: this.#log.problems === 0, head, lost });
+    await this.#quarantine.finish();
+    const onProgress = ({ done, total }: { done: number; total: number }): void => this.#tell(2, done, total);
+    const verified = await verifyOn({ directory: root, context, onProgress, ...(signal ? { signal } : {}) }, this.#ports);
+    return this.#report({ applied: this.#log.count > 0, ok: verified.ok, head: verified.head, lost });
+  }
+
+  async #healDerived(): Promise<number> {
+    const opened = await openLedger(this.#options.directory, this.#ports.disk);
+    if ('problem' in opened) throw new LedgerCorruptError(opened.problem.message);
+    const { file, header } = opened;
+    try {
+      const { findings, blocks } = await this.#walk(file, header, { step: 1, heal: true });
+      if (findings.problems[0]) throw new LedgerCorruptError(`${findings.problems[0].message} It changed while it was being repaired; repair again.`);
+      for (const damaged of blocks.finish()) await this.#healer.healBlock(damaged);
+      const head = findings.chain.last;
+      await this.#healCheckpoint(header, head, findings);
+      const { temporary } = await surveyFolder({ ...this.#options, eventFiles: header.eventFiles, head: head.position, disk: this.#ports.disk, breather: this.#breather });
+      for (const where of temporary) await this.#healer.healLeftover(where);
+      return head.position;
+    } finally {
+      await file.close();
+    }
+  }
+
+  async #walk(file: DiskFile, header: LedgerHeader, { step, heal }: LookOptions): Promise<{ findings: LedgerFindings; blocks: BlockVerifier }> {
+    const { directory, signal } = this.#options;
+    const { disk } = this.#ports;
+    const codec = header.eventFiles === 'none' || !heal ? undefined : await openEventFileCodec(header.eventFiles);
+    const checkpoint = await this.#checkpointOf(header);
+    const blocks = await verifyBlocks({ disk, directory: path.join(directory, 'index'), ledgerId: header.ledgerId, breathe: () => this.#breather.breathe() });
+    const { size } = await file.stat();
+    const findings = await checkLedger({
+      file,
+      header,
+      size,
+      witnesses: witnessesOf(checkpoint, blocks),
+      breather: this.#breather,
+      signal,
+      onFrame: async (frame, point) => {
+        if (codec) await this.#healer.healEventFiles(storedBatch(frame), codec, checkpoint?.eventFiles?.position ?? 0);
+        if (heal) for (const damaged of blocks.check(point, indexedEvents(frame))) await this.#healer.healBlock(damaged);
+      },
+      onProgress: (done) => this.#tell(step, done, size),
+    });
+    return { findings, blocks };
+  }
+
+  async #checkpointOf({ ledgerId }: LedgerHeader): Promise<ReturnType<typeof decodeCheckpoint>> {
+    const checkpoint = decodeCheckpoint(await this.#ports.disk.readFile(path.join(this.#options.directory, 'checkpoint')));
+    return checkpoint?.ledgerId === ledgerId.toString('hex') ? checkpoint : undefined;
+  }
+
+  async #healCheckpoint(header: LedgerHeader, head: ChainPoint, { chain }: LedgerFindings): Promise<void> {
+    const bytes = await this.#ports.disk.readFile(path.join(this.#options.directory, 'checkpoint'));
+    const sound = await this.#checkpointOf(header);
+    const isTrue = sound && (!sound.eventFiles || chain.find(sound.eventFiles.position)?.checksum === sound.eventFiles.checksum);
+    if (isTrue || (!bytes && head.position === 0)) return;
+    const reason = !bytes ? 'is missing' : sound ? 'says what is not true' : decodeCheckpoint(bytes) ? 'belongs to another ledger' : 'is damaged';
+    // Which event files are durable, nobody knows now: the next writer compares them all.
+    const checkpoint = { ledgerId: header.ledgerId.toString('hex'), durable: head, eventFiles: undefined };
+    await this.#healer.replaceCheckpoint(encodeCheckpoint(checkpoint), `The checkpoint ${reason}: a new one is written.`);
+  }
+
+  /** A rebuild that was only planned, or refused. */
+  async #unfinished({ head, lost }: RebuildOutcome): Promise<RepairReport> {
+    return this.#report({ applied: false, ok: false, head, lost });
+  }
+
+  #report(outcome: Pick<RepairReport, 'applied' | 'ok' | 'head' | 'lost'>): RepairReport {
+    const { folder } = this.#quarantine;
+    const isKept = outcome.applied && folder !== undefined;
+    return { ...outcome, actions: this.#log.actions, actionCount: this.#log.count, ...(isKept ? { quarantine: folder } : {}) };
+  }
+
+  #tell(step: number, done: number, total: number): void {
+    const fraction = total === 0 ? 1 : done / total;
+    this.#options.onProgress?.({ done: Math.round((step + fraction) * progressUnits), total: steps * progressUnits });
+  }
+}

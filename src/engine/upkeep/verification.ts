@@ -1,0 +1,211 @@
+import path from 'node:path';
+import { crc32 } from 'node:zlib';
+import type { Clock } from '../../disk/clock.js';
+import type { Disk, DiskFile } from '../../disk/disk.js';
+import { eventFileContent, openEventFileCodec, type EventFileCodec } from '../../eventfiles/event-file.js';
+import { verifyBlocks, type BlockVerifier, type DamagedBlock } from '../../indexing/verify-blocks.js';
+import type { Chain } from '../../ledger/chain.js';
+import { FrameScan, type FoundFrame } from '../../ledger/frame-scan.js';
+import type { LedgerHeader } from '../../ledger/header.js';
+import { chainPoint, indexedEvents } from '../../ledger/scan-chain.js';
+import { storedBatch } from '../../ledger/stored-batch.js';
+import { isUnsynced } from '../../ledger/unsynced.js';
+import { Breather } from '../breather.js';
+import { decodeCheckpoint, type Checkpoint } from '../checkpoint.js';
+import { eventFilePath, surveyFolder } from './folder-survey.js';
+import { checkLedger, type DurableWitness } from './ledger-check.js';
+import { BoundedList, type VerifyNote, type VerifyProblem } from './problems.js';
+import type { VerifyReport } from './verify.js';
+
+export type VerificationOptions = {
+  /** The context's folder. */
+  readonly directory: string;
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly signal: AbortSignal | undefined;
+  readonly onProgress: ((progress: { done: number; total: number }) => void) | undefined;
+};
+
+/** A file that seemed wrong, and the fingerprint that it should have. */
+type Suspect = { readonly problem: VerifyProblem; readonly expected: string };
+
+/** More are believed at the first look: nobody writes so many files while they are looked at. */
+const maxSuspects = 1000;
+
+/** One look at a whole context. */
+export class Verification {
+  readonly #options: VerificationOptions;
+  readonly #breather: Breather;
+  readonly #problems = new BoundedList<VerifyProblem>();
+  readonly #notes = new BoundedList<VerifyNote>();
+  #suspects: Suspect[] = [];
+  #ledgerIsDamaged = false;
+  #head = 0;
+  #bytes = 0;
+  #voidFrames = 0;
+  #scarBytes = 0;
+  #pendingEventFiles = 0;
+
+  constructor(options: VerificationOptions) {
+    this.#options = options;
+    this.#breather = new Breather(options.clock);
+  }
+
+  get ledgerIsDamaged(): boolean {
+    return this.#ledgerIsDamaged;
+  }
+
+  async run(file: DiskFile, header: LedgerHeader): Promise<void> {
+    const { directory, disk, signal, onProgress } = this.#options;
+    const checkpoint = await this.#readCheckpoint(header);
+    const codec = header.eventFiles === 'none' ? undefined : await openEventFileCodec(header.eventFiles);
+    const blocks = await verifyBlocks({ disk, directory: path.join(directory, 'index'), ledgerId: header.ledgerId, breathe: () => this.#breather.breathe() });
+    // Taken behind the witnesses: what they say was durable must be found before it.
+    const { size } = await file.stat();
+    const findings = await checkLedger({
+      file,
+      header,
+      size,
+      witnesses: witnessesOf(checkpoint, blocks),
+      breather: this.#breather,
+      signal,
+      onFrame: async (frame, point) => {
+        if (codec) await this.#checkEventFiles(frame, codec, checkpoint);
+        for (const damaged of blocks.check(point, indexedEvents(frame))) this.#suspectBlock(damaged);
+      },
+      onProgress: (done) => onProgress?.({ done, total: size }),
+    });
+    for (const problem of findings.problems) this.addProblem(problem);
+    // Where the ledger is damaged, nothing is known of what lies behind.
+    if (!this.#ledgerIsDamaged) for (const damaged of blocks.finish()) this.#suspectBlock(damaged);
+    this.#head = findings.chain.last.position;
+    this.#bytes = size;
+    this.#voidFrames = findings.voidFrames;
+    this.#scarBytes = findings.scarBytes;
+    await this.#lookAgain();
+    await this.#lookAround(file, header, findings.chain, findings.end);
+    onProgress?.({ done: size, total: size });
+  }
+
+  addProblem(problem: VerifyProblem): void {
+    if (problem.what === 'ledger') this.#ledgerIsDamaged = true;
+    this.#problems.add(problem);
+  }
+
+  report(): VerifyReport {
+    return {
+      ok: this.#problems.count === 0,
+      head: this.#head,
+      events: this.#head,
+      bytes: this.#bytes,
+      voidFrames: this.#voidFrames,
+      scarBytes: this.#scarBytes,
+      pendingEventFiles: this.#pendingEventFiles,
+      problems: this.#problems.items,
+      problemCount: this.#problems.count,
+      notes: this.#notes.items,
+      noteCount: this.#notes.count,
+    };
+  }
+
+  /** A checkpoint is not synced before it gets its name: a power cut may empty it, so a damaged one is no problem but a note. */
+  async #readCheckpoint(header: LedgerHeader): Promise<Checkpoint | undefined> {
+    const { directory, disk } = this.#options;
+    const bytes = await disk.readFile(path.join(directory, 'checkpoint'));
+    if (!bytes) return undefined;
+    const checkpoint = decodeCheckpoint(bytes);
+    if (checkpoint?.ledgerId === header.ledgerId.toString('hex')) return checkpoint;
+    const message = checkpoint ? 'The checkpoint belongs to another ledger.' : 'The checkpoint is damaged or was cut short by a power cut.';
+    this.#notes.add({ what: 'checkpoint', where: 'checkpoint', message: `${message} Nothing relies on it: it is ignored, and replaced by the next process that appends.` });
+    return undefined;
+  }
+
+  async #checkEventFiles(frame: FoundFrame, codec: EventFileCodec, checkpoint: Checkpoint | undefined): Promise<void> {
+    const { directory, disk } = this.#options;
+    const batch = storedBatch(frame);
+    const complete = checkpoint?.eventFiles?.position ?? 0;
+    for (let i = 0; i < batch.count; i++) {
+      await this.#breather.breathe();
+      const position = batch.first + i;
+      const where = eventFilePath(position, codec.format);
+      const found = await disk.readFile(path.join(directory, where));
+      if (!found && position > complete) {
+        this.#pendingEventFiles++;
+        continue;
+      }
+      const expected = codec.encode(eventFileContent(batch, i));
+      if (found?.equals(expected)) continue;
+      const message = found ? `The event file differs from event ${position} in the ledger.` : `The event file of event ${position} is missing.`;
+      this.#suspect({ what: 'event file', where, position, message }, expected);
+    }
+  }
+
+  #suspectBlock({ name, first, reason, expected }: DamagedBlock): void {
+    const message = `${reason} Reads do not rely on it: it is rebuilt from the ledger when it is next used.`;
+    this.#suspect({ what: 'index block', where: path.join('index', name), position: first, message }, expected);
+  }
+
+  #suspect(problem: VerifyProblem, expected: Buffer | undefined): void {
+    if (this.#suspects.length >= maxSuspects) this.addProblem(problem);
+    else this.#suspects.push({ problem, expected: fingerprint(expected) });
+  }
+
+  /** Writers put files right at any time: what is right by now was being written. */
+  async #lookAgain(): Promise<void> {
+    for (const { problem, expected } of this.#suspects) {
+      await this.#breather.breathe();
+      const isRight = fingerprint(await this.#read(problem.where)) === expected;
+      if (!isRight) this.addProblem(problem);
+    }
+    this.#suspects = [];
+  }
+
+  /** What cannot be read is as wrong as what is not there. */
+  async #read(where: string): Promise<Buffer | undefined> {
+    try {
+      return await this.#options.disk.readFile(path.join(this.#options.directory, where));
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Notes what lies in the folder and belongs to nothing. */
+  async #lookAround(file: DiskFile, { eventFiles }: LedgerHeader, chain: Chain, end: number): Promise<void> {
+    const { directory, disk, signal } = this.#options;
+    const { temporary, beyond, strange } = await surveyFolder({ directory, eventFiles, head: this.#head, disk, breather: this.#breather, signal });
+    const head = this.#ledgerIsDamaged ? Infinity : beyond.length === 0 ? this.#head : await headByNow(file, chain, end);
+    if (await isUnsynced(directory, disk)) {
+      this.#notes.add({ what: 'ledger', where: 'ledger.unsynced', message: 'A sync failed: the next process that appends writes the end of the ledger again and makes it durable.' });
+    }
+    for (const where of temporary) {
+      // A writer may have been at it a moment ago.
+      if (await disk.stat(path.join(directory, where))) {
+        this.#notes.add({ what: 'leftover', where, message: 'A temporary file, which a process left that ended while it wrote it.' });
+      }
+    }
+    for (const { where, position } of beyond) {
+      if (position > head) this.#notes.add({ what: 'event file', where, message: `The file is of event ${position}, but the ledger ends with event ${head}.` });
+    }
+    for (const where of strange) this.#notes.add({ what: 'leftover', where, message: 'The store gives no file such a name.' });
+  }
+}
+
+const fingerprint = (bytes: Buffer | undefined): string => (bytes ? `${bytes.length} ${crc32(bytes)}` : 'absent');
+
+/** What says of frames that they were durable. */
+export function witnessesOf(checkpoint: Checkpoint | undefined, blocks: BlockVerifier): DurableWitness[] {
+  return [
+    ...(checkpoint?.durable ? [{ name: 'checkpoint', point: checkpoint.durable }] : []),
+    ...blocks.ends.map((point) => ({ name: `index block that ends with position ${point.position}`, point })),
+  ];
+}
+
+/** The last position, with what was appended since the chain was read up to `end`. */
+async function headByNow(file: DiskFile, chain: Chain, end: number): Promise<number> {
+  const { size } = await file.stat();
+  const scan = new FrameScan(file, end, size);
+  for (let frame = await scan.next(); frame; frame = await scan.next()) {
+    if (chain.judge(frame.head, frame.offset) === 'counts') chain.add(chainPoint(frame));
+  }
+  return chain.last.position;
+}

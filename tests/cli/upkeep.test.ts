@@ -1,0 +1,168 @@
+/* The commands that look after a folder: what they print, for people and programs, and what they end with. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { openStore } from '../../src/index.js';
+import { systemPorts } from '../../src/engine/system-ports.js';
+import { freshFolder } from '../support/folder.js';
+import { opossum, parsed, Running } from './command.js';
+
+async function store(events = 3): Promise<string> {
+  const dir = freshFolder();
+  const opened = await openStore({ directory: dir });
+  for (let n = 1; n <= events; n++) await opened.append({ id: `e${n}`, type: 'A', data: n });
+  await opened.close();
+  return dir;
+}
+
+const inStore = (dir: string, ...names: string[]): string => path.join(dir, 'default', ...names);
+
+function flip(file: string, offset: number): void {
+  const bytes = fs.readFileSync(file);
+  bytes[offset]! ^= 1;
+  fs.writeFileSync(file, bytes);
+}
+
+describe('verify', () => {
+  test('lists the first problems and says what to do next', async () => {
+    const dir = await store(30);
+    for (let n = 1; n <= 25; n++) fs.writeFileSync(inStore(dir, 'events', '0000001', `${String(n).padStart(9, '0')}.json`), 'wrong');
+    const { code, stdout } = await opossum(['verify', '--dir', dir]);
+    expect(code).toBe(5);
+    expect(stdout).toMatch(/^DAMAGED {2}30 events .* 25 problems found\.\n/);
+    expect(stdout.match(/event file events/g)).toHaveLength(20);
+    expect(stdout).toMatch(/\n {2}… and 5 more; --json lists the first thousand\.\nRun "opossum repair"/);
+  });
+});
+
+describe('repair', () => {
+  test('says what it would do, does it when told to, and then has nothing to do', async () => {
+    const dir = await store();
+    flip(inStore(dir, 'ledger'), 300);
+    const before = fs.readFileSync(inStore(dir, 'ledger'));
+    const dry = await opossum(['repair', '--dir', dir]);
+    expect(dry).toMatchObject({ code: 5, stderr: '' });
+    expect(dry.stdout).toMatch(/^DAMAGED {2}.* to do: then the store ends with position 3\.\n {2}ledger: [^]*\nNothing was changed\. To do it, run opossum repair --apply\.\n$/);
+    expect(fs.readFileSync(inStore(dir, 'ledger'))).toEqual(before);
+    const applied = await opossum(['repair', '--dir', dir, '--apply']);
+    expect(applied).toMatchObject({ code: 0, stderr: '' });
+    expect(applied.stdout).toMatch(/^HEALED {2}.* the store is sound and ends with position 3\.\n[^]*\nWhat was moved aside lies in .*default.quarantine.*\.\n$/);
+    expect((await opossum(['verify', '--dir', dir])).code).toBe(0);
+    expect((await opossum(['repair', '--dir', dir])).stdout).toBe('OK  The store is sound and ends with position 3: nothing to repair.\n');
+    expect(parsed((await opossum(['repair', '--dir', dir, '--json'])).stdout)).toMatchObject([{ ok: true, applied: false, actionCount: 0, head: 3 }]);
+  });
+
+  test('gives events up only when told to', async () => {
+    const dir = await store();
+    flip(inStore(dir, 'ledger'), 300);
+    fs.rmSync(inStore(dir, 'events'), { recursive: true });
+    for (const flags of [[], ['--apply']]) {
+      const { code, stdout } = await opossum(['repair', '--dir', dir, ...flags]);
+      expect(code).toBe(5);
+      expect(stdout).toMatch(/^DAMAGED {2}Some events cannot be restored[^]*\n {2}lost event 1: [^]*\nNothing was changed\. Restore the folder from a backup, or .*--apply --accept-loss/);
+    }
+    expect((await opossum(['repair', '--dir', dir, '--accept-loss'])).stdout).toMatch(/run opossum repair --apply --accept-loss\.\n$/);
+    expect((await opossum(['repair', '--dir', dir, '--apply', '--accept-loss'])).code).toBe(0);
+    expect(parsed((await opossum(['read', '--dir', dir, '--json'])).stdout).map(({ type }) => type)).toEqual(['opossum.lost', 'A', 'A']);
+  });
+
+  test('beside a process that appends ends with 6', async () => {
+    const dir = await store();
+    const hold = await systemPorts.openLock(inStore(dir)).acquire(5000);
+    try {
+      const { code, stderr } = await opossum(['repair', '--dir', dir, '--apply']);
+      expect(code).toBe(6);
+      expect(stderr).toMatch(/^opossum: LOCK_TIMEOUT: /);
+      expect((await opossum(['repair', '--dir', dir])).code).toBe(0);
+    } finally {
+      await hold.release();
+    }
+  });
+});
+
+describe('backup', () => {
+  test('copies, then adds what is new, and its copy is a store', async () => {
+    const dir = await store();
+    const dest = path.join(freshFolder(), 'copies');
+    const first = await opossum(['backup', dest, '--dir', dir]);
+    expect(first).toMatchObject({ code: 0, stderr: '' });
+    expect(first.stdout).toMatch(/^3 events \(.* B\) copied in .*default, which now ends with position 3 and is verified \(.* s\)\n$/);
+    await opossum(['append', '--dir', dir, '--type', 'B']);
+    expect(parsed((await opossum(['backup', dest, '--dir', dir, '--json'])).stdout)).toEqual([
+      { folder: inStore(dest), head: 4, copiedEvents: 1, copiedBytes: expect.any(Number) as number, incremental: true, seconds: expect.any(Number) as number },
+    ]);
+    expect((await opossum(['backup', dest, '--dir', dir])).stdout).toMatch(/^0 new events \(0 B\) added to the backup in /);
+    expect((await opossum(['read', '--dir', dest, '--json'])).stdout).toBe((await opossum(['read', '--dir', dir, '--json'])).stdout);
+    expect((await opossum(['append', '--dir', dest, '--type', 'C'])).stdout).toBe('1 event appended, at position 5\n');
+    const refused = await opossum(['backup', dest, '--dir', dir]);
+    expect(refused).toMatchObject({ code: 7, stdout: '' });
+    expect(refused.stderr).toMatch(/^opossum: INVALID_INPUT: options\.destination is ahead: .*\n$/);
+  });
+
+  test('of a damaged store ends with 5, without a place with 2, without a store with 7', async () => {
+    const dir = await store();
+    flip(inStore(dir, 'ledger'), 300);
+    const dest = freshFolder();
+    expect((await opossum(['backup', dest, '--dir', dir])).code).toBe(5);
+    expect(fs.readdirSync(dest)).toEqual([]);
+    expect((await opossum(['backup', '--dir', dir])).code).toBe(2);
+    expect((await opossum(['backup', dest, '--dir', freshFolder()])).code).toBe(7);
+  });
+
+  test('ends with 130 on Ctrl-C, and is completed by the next run', async () => {
+    const dir = freshFolder();
+    const opened = await openStore({ directory: dir, durability: 'os' });
+    await opened.append(Array.from({ length: 800 }, (_, i) => ({ type: 'A', data: i })));
+    await opened.close();
+    const dest = freshFolder();
+    const running = new Running(['backup', dest, '--dir', dir]);
+    // Event files take long enough that the signal comes before the end.
+    while (!fs.existsSync(path.join(dest, '.backup-default', 'default', 'events'))) await new Promise((resolve) => setTimeout(resolve, 2));
+    running.process.kill('SIGINT');
+    expect(await running.ended).toEqual({ code: 130, stdout: '', stderr: '' });
+    expect(fs.readdirSync(dest)).toEqual([]);
+    expect((await opossum(['backup', dest, '--dir', dir])).code).toBe(0);
+  });
+});
+
+describe('doctor', () => {
+  test('is content with a sound folder', async () => {
+    const dir = await store();
+    const result = await opossum(['doctor', '--dir', dir]);
+    expect(result).toEqual({ code: 0, stdout: `OK  ${inStore(dir)}: no warnings.\nWhether the stored events are sound, "opossum verify" tells.\n`, stderr: '' });
+    expect(parsed((await opossum(['doctor', '--dir', dir, '--json'])).stdout)).toEqual([{ ok: true, folder: inStore(dir), findings: [] }]);
+  });
+
+  test('ends with 3 when it warns, and says what to do', async () => {
+    const dir = path.join(freshFolder(), 'Dropbox');
+    fs.renameSync(await store(), dir);
+    fs.writeFileSync(inStore(dir, 'ledger.unsynced'), '{"from":0}');
+    const { code, stdout } = await opossum(['doctor', '--dir', dir]);
+    expect(code).toBe(3);
+    expect(stdout).toMatch(/^WARNING {2}.*: 2 warnings\.\n {2}warning cloud-folder: .*Dropbox\.\n {4}.*Move the folder.*\n {2}warning ledger-unsynced: /);
+    const json = await opossum(['doctor', '--dir', dir, '--json']);
+    expect(json.code).toBe(3);
+    expect(parsed(json.stdout)).toMatchObject([{ ok: false, findings: [{ code: 'cloud-folder' }, { code: 'ledger-unsynced' }] }]);
+  });
+
+  test('only notes a process that appends', async () => {
+    const dir = await store();
+    const hold = await systemPorts.openLock(inStore(dir)).acquire(5000);
+    try {
+      const { code, stdout } = await opossum(['doctor', '--dir', dir]);
+      expect(code).toBe(0);
+      expect(stdout).toMatch(new RegExp(`note lock-held: The lock is held by process ${process.pid} on host`));
+    } finally {
+      await hold.release();
+    }
+  });
+
+  test('without a store ends with 7', async () => {
+    expect((await opossum(['doctor', '--dir', freshFolder()])).code).toBe(7);
+  });
+});
+
+test('help names the commands and their exit codes', async () => {
+  const { stdout } = await opossum(['--help']);
+  for (const word of ['repair', 'backup', 'doctor', ' 3 ']) expect(stdout).toContain(word);
+});
