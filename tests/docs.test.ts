@@ -54,3 +54,35 @@ describe('links', () => {
     }
   });
 });
+
+describe('guarantees', () => {
+  const text = fs.readFileSync(path.join(root, 'docs/guarantees.md'), 'utf8');
+  const tests = [...text.matchAll(/^\| (T\d+) \| `([^`]+)` › ([^:|]+)/gm)].map(([, key, file, title]) => ({ key: key!, file: file!, title: title!.trim() }));
+
+  test('name only tests that are there', () => {
+    expect(tests.length).toBeGreaterThan(10);
+    for (const { key, file, title } of tests) {
+      expect(fs.readFileSync(path.join(root, file), 'utf8').includes(title), `${key}: "${title}" in ${file}`).toBe(true);
+    }
+  });
+
+  test('name each test by a key that the page explains, and explain none in vain', () => {
+    const matrix = text.slice(0, text.indexOf('## The tests'));
+    const used = new Set(matrix.match(/\bT\d+/g));
+    expect([...used].sort()).toEqual(tests.map(({ key }) => key).sort());
+  });
+});
+
+describe('the recovery table', () => {
+  test('has the same rows in the design, the code and the tests', () => {
+    const labelsIn = (text: string): string[] => [...new Set(text.match(/\bR\d+\b/g))].sort();
+    const rows = [...fs.readFileSync(path.join(root, 'docs/design.md'), 'utf8').matchAll(/^\| (R\d+) \|/gm)].map((match) => match[1]!).sort();
+    const sources = (fs.readdirSync(path.join(root, 'src'), { recursive: true }) as string[])
+      .filter((name) => name.endsWith('.ts'))
+      .map((name) => fs.readFileSync(path.join(root, 'src', name), 'utf8'));
+    const titles = [...fs.readFileSync(path.join(root, 'tests/crash/recovery-table.test.ts'), 'utf8').matchAll(/'(R\d+) /g)].map((match) => match[1]!);
+    expect(rows.length).toBeGreaterThan(15);
+    expect([...new Set(titles)].sort()).toEqual(rows);
+    expect(labelsIn(sources.join('\n'))).toEqual(rows);
+  });
+});

@@ -10,6 +10,8 @@ export type AppendCall = {
   readonly condition: AppendCondition | undefined;
   readonly draft: DraftFrame;
   readonly durability: Durability;
+  /** How long it waits for the lock, milliseconds. */
+  readonly lockTimeoutMs: number;
   /** Until when it waits for the lock, on the monotonic clock. */
   readonly deadlineMs: number;
   resolve(result: AppendResult): void;

@@ -7,6 +7,7 @@ import path from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { ChainPoint } from '../core/stored.js';
 import type { Disk } from '../disk/disk.js';
+import { codeOf } from '../disk/error-code.js';
 
 export type Checkpoint = {
   readonly ledgerId: string;
@@ -18,25 +19,49 @@ export type Checkpoint = {
 
 /** Undefined when there is none, when it is damaged, or when it belongs to another ledger. */
 export async function readCheckpoint(directory: string, ledgerId: Buffer, disk: Disk): Promise<Checkpoint | undefined> {
-  const checkpoint = decode(await disk.readFile(path.join(directory, 'checkpoint')));
+  const checkpoint = decodeCheckpoint(await disk.readFile(path.join(directory, 'checkpoint')));
   return checkpoint?.ledgerId === ledgerId.toString('hex') ? checkpoint : undefined;
 }
 
 /** Replaces the checkpoint in one step. */
 export async function writeCheckpoint(directory: string, checkpoint: Checkpoint, token: string, disk: Disk): Promise<void> {
-  const temporary = path.join(directory, `.checkpoint.${token}.tmp`);
-  await disk.removeFile(temporary);
-  await disk.createFile(temporary, encode(checkpoint));
-  await disk.rename(temporary, path.join(directory, 'checkpoint'));
+  try {
+    await replace(directory, checkpoint, token, disk);
+  } catch (error) {
+    // Somebody who cleaned up, by a clock that jumped, took the temporary file for one that was left behind.
+    if (codeOf(error) !== 'ENOENT') throw error;
+    await replace(directory, checkpoint, token, disk);
+  }
 }
 
-function encode(checkpoint: Checkpoint): Buffer {
+async function replace(directory: string, checkpoint: Checkpoint, token: string, disk: Disk): Promise<void> {
+  const temporary = path.join(directory, `.checkpoint.${token}.tmp`);
+  await disk.removeFile(temporary);
+  try {
+    await disk.createFile(temporary, encodeCheckpoint(checkpoint));
+    await disk.rename(temporary, path.join(directory, 'checkpoint'));
+  } catch (error) {
+    await removeQuietly(temporary, disk);
+    throw error;
+  }
+}
+
+async function removeQuietly(temporary: string, disk: Disk): Promise<void> {
+  try {
+    await disk.removeFile(temporary);
+  } catch {
+    // The first error tells more; a leftover is removed later.
+  }
+}
+
+export function encodeCheckpoint(checkpoint: Checkpoint): Buffer {
   const text = JSON.stringify(checkpoint);
   return Buffer.from(`${text}\n${crc32(text).toString(16).padStart(8, '0')}\n`);
 }
 
-function decode(bytes: Buffer | undefined): Checkpoint | undefined {
-  const [text = '', checksum] = (bytes?.toString('utf8') ?? '').split('\n');
-  if (checksum !== crc32(text).toString(16).padStart(8, '0')) return undefined;
+/** What the bytes of a checkpoint say, whatever ledger it belongs to; undefined when they are damaged. */
+export function decodeCheckpoint(bytes: Buffer | undefined): Checkpoint | undefined {
+  const [text = '', checksum, rest] = (bytes?.toString('utf8') ?? '').split('\n');
+  if (checksum !== crc32(text).toString(16).padStart(8, '0') || rest !== '') return undefined;
   return JSON.parse(text) as Checkpoint;
 }

@@ -4,6 +4,7 @@
  */
 import { isOpossumError, StorageFailedError } from '../core/errors.js';
 import type { Clock } from '../disk/clock.js';
+import { withTimeout } from '../locking/lock-errors.js';
 import { Breather } from './breather.js';
 import type { AppendCall } from './call.js';
 import { commitGroup, toOpossumError, type GroupCommitPorts } from './group-commit.js';
@@ -30,6 +31,8 @@ export class CommitPath {
   readonly #breather: Breather;
   #queue: AppendCall[] = [];
   #draining = false;
+  /** While the drain waits for the lock: until when, and how to end that. */
+  #waiting: { readonly deadlineMs: number; readonly end: AbortController } | undefined;
   #lastUsedMs = -Infinity;
   #poison: StorageFailedError | undefined;
 
@@ -48,6 +51,8 @@ export class CommitPath {
   submit(call: AppendCall): void {
     if (this.#poison) return call.reject(this.#poison);
     this.#queue.push(call);
+    // A call with less patience than those before it must not wait as long as they do.
+    if (this.#waiting && call.deadlineMs < this.#waiting.deadlineMs) this.#waiting.end.abort();
     this.#start();
   }
 
@@ -60,12 +65,14 @@ export class CommitPath {
       cause,
     );
     for (const call of this.#queue.splice(0)) call.reject(this.#poison);
+    this.#waiting?.end.abort();
   }
 
   /** Takes back a call that is still queued. Returns whether it was. */
   withdraw(call: AppendCall): boolean {
     const index = this.#queue.indexOf(call);
     if (index >= 0) this.#queue.splice(index, 1);
+    if (this.#queue.length === 0) this.#waiting?.end.abort();
     return index >= 0;
   }
 
@@ -114,21 +121,35 @@ export class CommitPath {
     return this.#queue.length > 0;
   }
 
-  /** Returns false when the lock cannot be had in time: the calls that can wait no longer are rejected then. */
+  /**
+   * Returns whether the lock is held and there is something to do under it. When it cannot be had in time, the calls that
+   * can wait no longer are refused; when the wait was ended because the queue changed, the drain looks at the queue again.
+   */
   async #takeLock(): Promise<boolean> {
     const { lock, clock } = this.#options;
     // The last of them may have been aborted a moment ago.
     if (this.#queue.length === 0) return false;
+    if (lock.isHeld) return true;
     const deadlineMs = this.#queue.reduce((earliest, call) => Math.min(earliest, call.deadlineMs), Infinity);
+    const end = new AbortController();
+    this.#waiting = { deadlineMs, end };
     try {
-      await lock.take(Math.max(0, deadlineMs - clock.monotonic()));
-      return this.#queue.length > 0;
+      await lock.take(Math.max(0, deadlineMs - clock.monotonic()), end.signal);
     } catch (error) {
-      const failed = isOpossumError(error, 'LOCK_TIMEOUT') ? this.#queue.filter((call) => call.deadlineMs <= deadlineMs) : this.#queue;
-      this.#queue = this.#queue.filter((call) => !failed.includes(call));
-      for (const call of failed) call.reject(toOpossumError(error));
+      if (!(end.signal.aborted && error === end.signal.reason)) this.#refuse(error, deadlineMs);
       return false;
+    } finally {
+      this.#waiting = undefined;
     }
+    return this.#queue.length > 0;
+  }
+
+  /** Refuses calls that waited until `deadlineMs` in vain, or all when waiting is of no use. */
+  #refuse(error: unknown, deadlineMs: number): void {
+    const timedOut = isOpossumError(error, 'LOCK_TIMEOUT');
+    const refused = timedOut ? this.#queue.filter((call) => call.deadlineMs <= deadlineMs) : this.#queue;
+    this.#queue = this.#queue.filter((call) => !refused.includes(call));
+    for (const call of refused) call.reject(timedOut ? withTimeout(error, call.lockTimeoutMs) : toOpossumError(error));
   }
 
   #takeGroup(): AppendCall[] {

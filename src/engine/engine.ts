@@ -3,10 +3,10 @@
  * else is to be done. All stores that this process opens on the same folder share one engine.
  */
 import path from 'node:path';
-import { StorageFailedError } from '../core/errors.js';
+import { isOpossumError, StorageFailedError } from '../core/errors.js';
 import type { ChainPoint } from '../core/stored.js';
-import type { DiskFile, FileStat } from '../disk/disk.js';
-import { messageOf } from '../disk/error-code.js';
+import type { DiskFile } from '../disk/disk.js';
+import { codeOf, messageOf } from '../disk/error-code.js';
 import { openEventFileCodec, type EventFileCodec } from '../eventfiles/event-file.js';
 import { EventFileWriter } from '../eventfiles/event-file-writer.js';
 import type { EventIndex } from '../indexing/event-index.js';
@@ -17,12 +17,16 @@ import {
   type LedgerHeader,
   type LedgerPorts,
 } from '../ledger/header.js';
+import { holdsFrame } from '../ledger/holds-frame.js';
 import { Ledger } from '../ledger/ledger.js';
 import { isUnsynced, markUnsynced, rewriteUnsynced } from '../ledger/unsynced.js';
 import type { LockHold, OpenLock } from '../locking/lock.js';
-import { readCheckpoint, writeCheckpoint } from './checkpoint.js';
+import { readCheckpoint } from './checkpoint.js';
 import { CommitPath } from './commit-path.js';
 import { Gate } from './gate.js';
+import { GuardedLock } from './guarded-lock.js';
+import { Housekeeping } from './housekeeping.js';
+import { LedgerPlace } from './ledger-place.js';
 import { LedgerView, maxUnsealedBlocks } from './ledger-view.js';
 import { LockKeeper } from './lock-keeper.js';
 import { openIndex } from './open-index.js';
@@ -47,10 +51,17 @@ export type EngineOptions = {
   readonly readOnly: boolean;
 };
 
-/** Housekeeping begins when no append came for so long. */
-const idleMs = 1000;
-/** How long `close` makes event files durable; the rest is compared by the next writer. */
-const closeSyncMs = 200;
+/** What opening found, before anything is done with it. */
+type Opened = {
+  readonly file: DiskFile;
+  readonly header: LedgerHeader;
+  readonly place: LedgerPlace;
+  readonly index: EventIndex;
+  /** Undefined when this engine writes no event files. */
+  readonly codec: EventFileCodec | undefined;
+  /** Up to where event files are complete and durable. */
+  readonly complete: ChainPoint | undefined;
+};
 
 export class Engine {
   readonly directory: string;
@@ -59,17 +70,15 @@ export class Engine {
   readonly commits: CommitPath;
   readonly tail: TailWatch;
   /** Reads in progress. */
-  readonly reads = new Gate();
+  readonly reads = new Gate((error) => this.#explainRead(error));
   readonly #ports: EnginePorts;
   readonly #file: DiskFile;
-  readonly #opened: FileStat;
+  readonly #place: LedgerPlace;
+  readonly #lock: GuardedLock;
   readonly #eventFiles: EventFileWriter | undefined;
-  readonly #token: string;
+  readonly #housekeeping: Housekeeping;
   readonly #readOnly: boolean;
   #sealing: Promise<void> | undefined;
-  #savedCheckpoint = '';
-  #cancelIdle: (() => void) | undefined;
-  #tidying: Promise<void> | undefined;
   #healed = false;
   #poisoned = false;
   #closed = false;
@@ -83,13 +92,17 @@ export class Engine {
     try {
       // Before the ledger is read: what a checkpoint says is durable, a later look at the ledger must find.
       const checkpoint = await readCheckpoint(directory, header.ledgerId, ports.disk);
-      index = await openIndex(options, file, header, ports);
-      const ledger = new Ledger(path.join(directory, 'ledger'), file, header, index.scanFrom, ports.clock);
-      const view = new LedgerView(ledger, index, ports.clock, readOnly);
-      await view.catchUp();
-      if (checkpoint?.durable) ledger.assumeDurable(checkpoint.durable);
+      const place = new LedgerPlace(path.join(directory, 'ledger'), await file.stat(), ports.disk);
+      index = await openIndex(options, file, header, { ...ports, disk: place.disk });
       const codec = header.eventFiles === 'none' || readOnly ? undefined : await openEventFileCodec(header.eventFiles);
-      const engine = new Engine(options, ports, view, file, await file.stat(), codec, checkpoint?.eventFiles);
+      const mark = checkpoint?.eventFiles;
+      const complete = mark && (await holdsFrame(file, header, mark)) ? mark : undefined;
+      const engine = new Engine(options, ports, { file, header, place, index, codec, complete });
+      if (await isUnsynced(directory, ports.disk)) engine.view.doubt();
+      await engine.view.catchUp();
+      // It may have been left, or mended, during the scan.
+      if (await isUnsynced(directory, ports.disk)) engine.view.doubt();
+      if (checkpoint?.durable) engine.view.ledger.assumeDurable(checkpoint.durable);
       // Blocks that are missing would be made anew, in memory, by everybody who opens the folder.
       engine.#seal();
       return engine;
@@ -100,51 +113,74 @@ export class Engine {
     }
   }
 
-  private constructor(
-    options: EngineOptions,
-    ports: EnginePorts,
-    view: LedgerView,
-    file: DiskFile,
-    opened: FileStat,
-    codec: EventFileCodec | undefined,
-    complete: ChainPoint | undefined,
-  ) {
-    this.directory = options.directory;
-    this.header = view.ledger.header;
-    this.view = view;
+  private constructor(options: EngineOptions, ports: EnginePorts, opened: Opened) {
+    const { directory, readOnly } = options;
+    const { file, header, place, index } = opened;
+    const { clock, warn } = ports;
+    this.directory = directory;
+    this.header = header;
     this.#ports = ports;
     this.#file = file;
-    this.#opened = opened;
-    this.#readOnly = options.readOnly;
-    this.#token = ports.random.uuid().slice(0, 8);
-    this.tail = new TailWatch(view.ledger.path, ports.disk, ports.clock);
-    this.#eventFiles = codec && this.#createEventFileWriter(codec, complete);
+    this.#place = place;
+    this.#readOnly = readOnly;
+    const ledger = new Ledger(path.join(directory, 'ledger'), file, header, index.scanFrom, clock);
+    this.view = new LedgerView({
+      ledger,
+      index,
+      clock,
+      readOnly,
+      isSuspect: () => isUnsynced(directory, ports.disk),
+      onSyncFailed: (error) => this.#onPoisoned(error),
+    });
+    this.tail = new TailWatch(ledger.path, ports.disk, clock);
+    const token = ports.random.uuid().slice(0, 8);
+    this.#eventFiles = opened.codec && this.#createEventFileWriter(opened.codec, opened.complete, token);
+    this.#lock = new GuardedLock({ lock: ports.openLock(directory), place, disk: ports.disk, ledgerPath: ledger.path });
     const lock = new LockKeeper({
-      lock: ports.openLock(options.directory),
-      clock: ports.clock,
+      directory,
+      lock: this.#lock,
+      clock,
       onTaken: (hold) => this.#onLockTaken(hold),
       onIdle: () => void this.commits.releaseIdleLock(),
     });
     this.commits = new CommitPath({
-      view,
+      view: this.view,
       lock,
-      clock: ports.clock,
+      clock,
       beforeGroup: () => this.#keepIndexUp(),
-      checkLedgerInPlace: () => this.#checkLedgerInPlace(),
+      checkLedgerInPlace: () => place.checkAfter(),
       onCommitted: (after, last) => this.#onCommitted(after, last),
       onPoisoned: (error) => this.#onPoisoned(error),
     });
-    view.isSuspect = () => isUnsynced(options.directory, ports.disk);
-    view.onSyncFailed = (error) => this.#onPoisoned(error);
+    this.#housekeeping = new Housekeeping({
+      directory,
+      ledger,
+      file,
+      place,
+      clock,
+      token,
+      eventFiles: this.#eventFiles,
+      isBusy: () => this.commits.isBusy,
+      mayWrite: () => !this.#readOnly && !this.#poisoned,
+      warn,
+    });
   }
 
   get isReadOnly(): boolean {
     return this.#readOnly;
   }
 
-  /** True when appends failed with unknown outcome: this engine only reads from then on. */
-  get isPoisoned(): boolean {
-    return this.#poisoned;
+  /**
+   * Whether whoever opens the folder now may share this engine: not when it takes no more appends, when it found the ledger
+   * damaged, or when the ledger is no longer in its place. All that may have been mended since.
+   */
+  async isSound(): Promise<boolean> {
+    if (this.#poisoned || this.view.ledger.damage) return false;
+    try {
+      return await this.#place.isOurs();
+    } catch {
+      return false;
+    }
   }
 
   /** Event files of commits that are still to be written, or that are not known to be in place. */
@@ -156,38 +192,24 @@ export class Engine {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#cancelIdle?.();
     this.tail.close();
+    const tidying = this.#housekeeping.stop();
     await this.commits.close();
-    await this.#tidying;
+    await this.#lock.close();
+    await tidying;
     await this.#sealing;
     await this.#sealAll();
-    await this.#writeEventFiles();
+    await this.#housekeeping.finish();
     await this.reads.empty();
     this.view.index.close();
     await this.#file.close();
   }
 
-  async #writeEventFiles(): Promise<void> {
-    const writer = this.#eventFiles;
-    if (this.#readOnly || this.#poisoned) return;
-    try {
-      await writer?.flush();
-      const end = this.#ports.clock.monotonic() + closeSyncMs;
-      await writer?.syncFiles(() => this.#ports.clock.monotonic() < end);
-    } catch (error) {
-      this.#ports.warn(
-        `Some event files in ${this.directory} could not be written (${messageOf(error)}). The events are safe in the ledger; ` +
-          'the next process that appends writes the files.',
-      );
-    }
-    writer?.stop();
-    await this.#saveCheckpoint();
-  }
-
   async #onLockTaken(hold: LockHold): Promise<void> {
-    await rewriteUnsynced(this.directory, this.#ports.disk);
-    if (hold.takenOver) this.#healed = false;
+    if (await rewriteUnsynced(this.directory, this.#ports.disk)) this.view.doubt();
+    if (!hold.takenOver) return;
+    this.#healed = false;
+    this.#housekeeping.onProcessDied();
   }
 
   #onCommitted(after: ChainPoint, last: number): void {
@@ -197,18 +219,7 @@ export class Engine {
     this.#healed = true;
     this.#seal();
     this.tail.wake();
-    this.#watchIdle();
-  }
-
-  async #checkLedgerInPlace(): Promise<void> {
-    const found = await this.#ports.disk.stat(this.view.ledger.path);
-    if (found?.ino === this.#opened.ino && found.dev === this.#opened.dev) return;
-    throw new StorageFailedError(
-      `The file ${this.view.ledger.path} was ${found ? 'replaced' : 'removed'} while the store was open. What was appended last is not in ` +
-        'its place. Close the store, find out what moved the folder, and open it again.',
-      'unknown',
-      { file: this.view.ledger.path },
-    );
+    this.#housekeeping.onCommitted();
   }
 
   async #onPoisoned(error: unknown): Promise<void> {
@@ -216,10 +227,10 @@ export class Engine {
     this.#poisoned = true;
     this.commits.poison(error);
     // The folder may lead to another store by now: its files are not ours to write.
-    this.#eventFiles?.stop();
+    void this.#eventFiles?.stop();
     if (!this.view.ledger.failure) return;
     try {
-      await markUnsynced(this.directory, this.view.ledger.durablePoint?.offset ?? this.header.offset, this.#ports.disk);
+      await markUnsynced(this.directory, this.view.ledger.durablePoint?.offset ?? this.header.offset, this.#place.disk);
     } catch (second) {
       this.#ports.warn(`Syncing ${this.view.ledger.path} failed (${messageOf(error)}), and so did leaving a mark for the next process (${messageOf(second)}).`);
     }
@@ -243,67 +254,35 @@ export class Engine {
     if (this.view.index.unsealed > maxUnsealedBlocks) await this.#sealing;
   }
 
-  #watchIdle(): void {
-    if (this.#cancelIdle || this.#closed) return;
-    const { clock } = this.#ports;
-    this.#cancelIdle = clock.timer(
-      idleMs,
-      () => {
-        this.#cancelIdle = undefined;
-        if (this.#closed) return;
-        if (this.#poisoned) return;
-        if (this.commits.isBusy || this.eventFilesPending) return this.#watchIdle();
-        this.#tidying ??= this.#tidyUp().finally(() => (this.#tidying = undefined));
-      },
-      false,
+  /** A read that the disk failed tells so like every other call. */
+  #explainRead(error: unknown): unknown {
+    // Node gives its own complaints, which are mistakes of ours, codes that begin with ERR_.
+    if (isOpossumError(error) || !/^E(?!RR_)/.test(codeOf(error) ?? '')) return error;
+    return new StorageFailedError(
+      `Reading the store in ${this.directory} failed: ${messageOf(error)}. Nothing is lost by that: mend the cause and read again.`,
+      'not-committed',
+      { directory: this.directory, code: codeOf(error) },
+      error,
     );
   }
 
-  async #tidyUp(): Promise<void> {
-    try {
-      await this.#eventFiles?.syncFiles(() => !this.#closed && !this.commits.isBusy);
-      await this.#saveCheckpoint();
-    } catch {
-      // Nothing depends on it, and the next idle moment tries again.
-    }
-    if (this.commits.isBusy && !this.#closed) this.#watchIdle();
-  }
-
-  async #saveCheckpoint(): Promise<void> {
-    const { disk } = this.#ports;
-    // Another process may have got further; marks never go back.
-    const before = await readCheckpoint(this.directory, this.header.ledgerId, disk).catch(() => undefined);
-    const durable = further(before?.durable, this.view.ledger.durablePoint);
-    const eventFiles = further(before?.eventFiles, this.#eventFiles?.complete);
-    const isTrue = eventFiles !== undefined && eventFiles.position <= (durable?.position ?? 0);
-    const checkpoint = { ledgerId: this.header.ledgerId.toString('hex'), durable, eventFiles: isTrue ? eventFiles : undefined };
-    const text = JSON.stringify(checkpoint);
-    if (text === this.#savedCheckpoint || checkpoint.durable?.position === 0) return;
-    try {
-      await writeCheckpoint(this.directory, checkpoint, this.#token, disk);
-      this.#savedCheckpoint = text;
-    } catch {
-      // A checkpoint that lags behind costs only time.
-    }
-  }
-
-  #createEventFileWriter(codec: EventFileCodec, complete: ChainPoint | undefined): EventFileWriter {
-    const { disk, clock, warn } = this.#ports;
+  #createEventFileWriter(codec: EventFileCodec, complete: ChainPoint | undefined, token: string): EventFileWriter {
+    const { clock, warn } = this.#ports;
     return new EventFileWriter({
-      disk,
+      disk: this.#place.disk,
       clock,
       codec,
       complete,
       directory: path.join(this.directory, 'events'),
-      token: this.#token,
+      token,
       readBatches: (after, last) => readBatches(this.#file, this.view, after, last),
       isBusy: () => this.commits.isBusy,
       onProblem: (error) =>
-        warn(`Event files in ${this.directory} cannot be written (${messageOf(error)}); the events are safe in the ledger, and the store goes on trying.`),
+        warn(
+          isOpossumError(error)
+            ? error.message
+            : `Event files in ${this.directory} cannot be written (${messageOf(error)}); the events are safe in the ledger, and the store goes on trying.`,
+        ),
     });
   }
-}
-
-function further(a: ChainPoint | undefined, b: ChainPoint | undefined): ChainPoint | undefined {
-  return (a?.position ?? -1) > (b?.position ?? -1) ? a : b;
 }

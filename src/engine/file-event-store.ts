@@ -58,6 +58,7 @@ export class FileEventStore implements EventStore {
             condition: checked,
             draft,
             durability: this.#options.durability,
+            lockTimeoutMs: this.#options.lockTimeoutMs,
             deadlineMs: this.#options.clock.monotonic() + this.#options.lockTimeoutMs,
             resolve,
             reject,

@@ -1,12 +1,20 @@
 /** Counts work in progress, so that closing can wait for it: a descriptor must not be closed under a read. */
 export class Gate {
+  readonly #explain: (error: unknown) => unknown;
   #inside = 0;
   #waiting: (() => void)[] = [];
+
+  /** `explain` makes of what the work throws what is thrown on. */
+  constructor(explain: (error: unknown) => unknown = (error) => error) {
+    this.#explain = explain;
+  }
 
   async run<T>(work: () => Promise<T>): Promise<T> {
     this.#inside++;
     try {
       return await work();
+    } catch (error) {
+      throw this.#explain(error);
     } finally {
       this.#inside--;
       if (this.#inside === 0) for (const resolve of this.#waiting.splice(0)) resolve();

@@ -118,7 +118,8 @@ async function decideOne(call: AppendCall, view: LedgerView, planned: PlannedEve
 
 async function syncAndAnswer(settled: readonly Outcome[], ports: GroupCommitPorts): Promise<void> {
   const { view, onCommitted } = ports;
-  const upTo = view.ledger.written;
+  // Not what is written now: a frame that vanished meanwhile must not be called durable.
+  const upTo = settled.reduce((last, { frame }) => Math.max(last, frame?.point.position ?? 0), view.ledger.written);
   try {
     await ports.beforeSync();
     if (settled.some(({ call }) => call.durability === 'commit')) await view.makeDurable(upTo);

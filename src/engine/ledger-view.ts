@@ -8,6 +8,7 @@ import type { ChainPoint } from '../core/stored.js';
 import type { Clock } from '../disk/clock.js';
 import { codeOf } from '../disk/error-code.js';
 import type { EventIndex } from '../indexing/event-index.js';
+import { blockSize } from '../indexing/segment.js';
 import type { Ledger } from '../ledger/ledger.js';
 import { Breather } from './breather.js';
 import { Mutex } from './mutex.js';
@@ -22,33 +23,41 @@ const quietMs = 1000;
 const cannotSync = ['EROFS', 'EBADF', 'EINVAL', 'EPERM'];
 /** Blocks of the index that may wait in memory before everybody waits until they are sealed. */
 export const maxUnsealedBlocks = 64;
+/** So many events may be written and not durable before a sync is made for the sake of memory. */
+const maxUnsyncedEvents = 32 * blockSize;
 /** Records read for one chunk of a stream, unless a single one is larger. */
 const chunkBytes = 4 * 1024 * 1024;
+
+export type LedgerViewOptions = {
+  readonly ledger: Ledger;
+  readonly index: EventIndex;
+  readonly clock: Clock;
+  readonly readOnly: boolean;
+  /** Whether a failed sync left its mark: until a writer has mended it, nobody may trust a sync of what is behind the durable part. */
+  isSuspect(): Promise<boolean>;
+  /** Awaited when a sync failed, whether an append or a read needed it. */
+  onSyncFailed(error: unknown): Promise<void>;
+};
 
 export class LedgerView {
   readonly ledger: Ledger;
   readonly index: EventIndex;
-  readonly #clock: Clock;
+  readonly #options: LedgerViewOptions;
   readonly #breather: Breather;
-  readonly #readOnly: boolean;
   /** Guards the tail: catching up, and deciding and writing a group. Never held while syncing or waiting for the lock. */
   readonly #tail = new Mutex();
   /** Up to here somebody may have been told of events that this process does not know to be durable. */
   #told = 0;
+  /** Whether something was read from the ledger while the mark of a failed sync was there, and not again since. */
+  #doubtful = false;
   /** For a reader that cannot sync: what was written when it last changed, and when that was. */
   #unsyncable: { written: number; sinceMs: number } | undefined;
 
-  /** Whether a failed sync left its mark: until a writer has mended it, nobody may trust a sync of what is behind the durable part. */
-  isSuspect: () => Promise<boolean> = () => Promise.resolve(false);
-  /** Awaited when a sync failed, whether an append or a read needed it. */
-  onSyncFailed: (error: unknown) => Promise<void> = () => Promise.resolve();
-
-  constructor(ledger: Ledger, index: EventIndex, clock: Clock, readOnly: boolean) {
-    this.ledger = ledger;
-    this.index = index;
-    this.#clock = clock;
-    this.#breather = new Breather(clock);
-    this.#readOnly = readOnly;
+  constructor(options: LedgerViewOptions) {
+    this.ledger = options.ledger;
+    this.index = options.index;
+    this.#options = options;
+    this.#breather = new Breather(options.clock);
   }
 
   /** Position up to which events may be handed out, after looking for what other processes added. */
@@ -58,8 +67,9 @@ export class LedgerView {
     if (!(await ledger.isCurrent())) await this.exclusively(() => this.catchUp());
     if (durability === 'os') return ledger.written;
     if (this.#told > ledger.durable) {
-      if (ledger.failure || (await this.isSuspect())) return ledger.durable;
-      if (this.#readOnly) return this.#refreshWithoutSync();
+      if (ledger.failure || (await this.#isSuspect())) return ledger.durable;
+      if (this.#doubtful) await this.exclusively(() => this.catchUp());
+      if (this.#options.readOnly) return this.#refreshWithoutSync();
       await this.makeDurable(this.#told);
     }
     return ledger.durable;
@@ -71,7 +81,7 @@ export class LedgerView {
     try {
       await this.ledger.makeDurable(position);
     } catch (error) {
-      await this.onSyncFailed(error);
+      await this.#options.onSyncFailed(error);
       throw error;
     }
   }
@@ -83,6 +93,7 @@ export class LedgerView {
 
   /** Takes in what was added to the ledger, and tells `onFrame` of each frame that counts. Only within `exclusively`. */
   async catchUp(onFrame?: (point: ChainPoint) => void): Promise<void> {
+    if (this.#doubtful && !(await this.#isSuspect())) this.#forgetUndurable();
     await this.ledger.catchUp(({ point, events }) => {
       this.index.addFrame(point, events);
       this.tell(point.position);
@@ -92,10 +103,19 @@ export class LedgerView {
     });
   }
 
-  /** Moves what is full and durable of the index from memory into files. */
+  /** Moves what is full and durable of the index from memory into files. Never fails. */
   async seal(): Promise<void> {
+    await this.#limitUnsynced();
     await this.index.seal(this.ledger.durable);
     this.ledger.forgetBelow(this.index.scanFrom?.position ?? 0);
+  }
+
+  /**
+   * Notes that a failed sync left its mark, or that it was mended just now: the page cache may have lost meanwhile what this
+   * process has read and the disk never got. Once the mark is gone, all that is not durable is read again.
+   */
+  doubt(): void {
+    this.#doubtful = true;
   }
 
   /** Notes that somebody may know of the events up to `position` already. */
@@ -128,9 +148,33 @@ export class LedgerView {
     return this.index.cursor(query, range);
   }
 
+  async #isSuspect(): Promise<boolean> {
+    const suspect = await this.#options.isSuspect();
+    if (suspect) this.#doubtful = true;
+    return suspect;
+  }
+
+  #forgetUndurable(): void {
+    this.#doubtful = false;
+    this.ledger.forgetUndurable();
+    this.index.truncate(this.ledger.written);
+    this.#told = Math.min(this.#told, this.ledger.written);
+  }
+
+  /** When nobody asks for durability nothing becomes durable, and frames and index would gather in memory for ever. */
+  async #limitUnsynced(): Promise<void> {
+    const { ledger } = this;
+    if (this.#options.readOnly || ledger.failure || ledger.written - ledger.durable < maxUnsyncedEvents) return;
+    try {
+      if (!(await this.#isSuspect())) await this.makeDurable(ledger.written);
+    } catch {
+      // Whoever needs the events durable is told; this is about memory alone.
+    }
+  }
+
   async #refreshWithoutSync(): Promise<number> {
     const { ledger } = this;
-    const now = this.#clock.monotonic();
+    const now = this.#options.clock.monotonic();
     const mark = ledger.writtenPoint;
     if (this.#unsyncable?.written !== mark.position) {
       try {

@@ -4,8 +4,11 @@
  */
 import type { Clock } from '../disk/clock.js';
 import type { ContextLock, LockHold } from '../locking/lock.js';
+import { publishLock } from './channels.js';
 
 export type LockKeeperOptions = {
+  /** Folder of the context, for messages. */
+  readonly directory: string;
   readonly lock: ContextLock;
   readonly clock: Clock;
   /** Called when the lock was taken, before anything is done under it. */
@@ -33,19 +36,33 @@ export class LockKeeper {
     this.#options = options;
   }
 
-  /** Takes the lock unless it is held. @throws LockTimeoutError after `timeoutMs`, and what `onTaken` throws. */
-  async take(timeoutMs: number): Promise<void> {
-    if (this.#hold && !this.#hold.lost) return;
+  /** Whether the lock is held, as far as is known. */
+  get isHeld(): boolean {
+    return this.#hold !== undefined && !this.#hold.lost;
+  }
+
+  /** Takes the lock unless it is held. @throws LockTimeoutError after `timeoutMs`, `signal.reason`, and what `onTaken` throws. */
+  async take(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    if (this.isHeld) return;
     await this.release();
-    const hold = await this.#options.lock.acquire(timeoutMs);
+    const { lock, clock, directory, onTaken } = this.#options;
+    const startMs = clock.monotonic();
+    const hold = await lock.acquire(timeoutMs, signal);
+    this.#hold = hold;
+    const owner = hold.takenFrom;
+    publishLock(() => ({
+      kind: hold.takenOver ? 'takenOver' : 'acquired',
+      directory,
+      waitedMs: clock.monotonic() - startMs,
+      ...(owner ? { owner } : {}),
+    }));
     try {
-      await this.#options.onTaken(hold);
+      await onTaken(hold);
     } catch (error) {
-      await hold.release();
+      await this.release();
       throw error;
     }
-    this.#hold = hold;
-    this.#heldSinceMs = this.#usedMs = this.#options.clock.monotonic();
+    this.#heldSinceMs = this.#usedMs = clock.monotonic();
     this.#lookedMs = -Infinity;
     this.#watchIdle();
   }
@@ -73,7 +90,9 @@ export class LockKeeper {
   async release(): Promise<void> {
     const hold = this.#hold;
     this.#hold = undefined;
-    await hold?.release();
+    if (!hold) return;
+    await hold.release();
+    publishLock(() => ({ kind: hold.lost ? 'lost' : 'released', directory: this.#options.directory }));
   }
 
   #watchIdle(): void {

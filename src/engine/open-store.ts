@@ -122,6 +122,8 @@ function cannotOpen(folder: string, error: unknown): StorageFailedError {
       ? 'Give this user the right to write there, or open the store with readOnly: true.'
       : code === 'ENOSPC'
         ? 'The disk is full: make room and open the store again.'
-        : 'Mend the cause and open the store again.';
+        : code === 'EMFILE' || code === 'ENFILE'
+          ? 'Too many files are open: close some, or raise the limit (ulimit -n), and open the store again.'
+          : 'Mend the cause and open the store again.';
   return new StorageFailedError(`The store in ${folder} cannot be opened: ${messageOf(error)}. ${hint}`, 'not-committed', { directory: folder, code }, error);
 }

@@ -25,7 +25,8 @@ export async function shareEngine(
   open: () => Promise<Engine>,
 ): Promise<{ engine: Engine; release: () => Promise<void> }> {
   for (;;) {
-    const entry = entries.get(key) ?? startEntry(entries, key, open);
+    const known = entries.get(key);
+    const entry = known ?? startEntry(entries, key, open);
     if (entry.closing) {
       // Why closing failed is told to whoever closed.
       await entry.closing.catch(() => undefined);
@@ -33,8 +34,8 @@ export async function shareEngine(
     }
     entry.users++;
     const engine = await openOrForget(entries, key, entry);
-    if (!engine.isPoisoned) return { engine, release: () => release(entries, key, entry, engine) };
-    // A poisoned engine stays with those who have it; whoever opens the folder again gets a fresh one.
+    if (!known || (await engine.isSound())) return { engine, release: () => release(entries, key, entry, engine) };
+    // An engine that is of no use any more stays with those who have it; whoever opens the folder now gets a fresh one.
     if (entries.get(key) === entry) entries.delete(key);
     await release(entries, key, entry, engine);
   }

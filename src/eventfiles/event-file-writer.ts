@@ -1,8 +1,7 @@
 /*
  * Writes event files behind the commits. The backlog is a list of ranges that are read again from the ledger, so its
  * memory is bounded; work is done in slices of two milliseconds, which are so rare while appends are going on that they
- * take less than a tenth of the time. A file appears whole, by rename, or not at all. Nothing
- * here deletes an event file.
+ * take less than a tenth of the time.
  */
 import path from 'node:path';
 import type { ChainPoint, StoredBatch } from '../core/stored.js';
@@ -10,7 +9,8 @@ import { sleep, type Clock } from '../disk/clock.js';
 import type { Disk } from '../disk/disk.js';
 import { codeOf } from '../disk/error-code.js';
 import { eventFileContent, type EventFileCodec } from './event-file.js';
-import { fileName, folderName } from './paths.js';
+import { EventFolders } from './event-folders.js';
+import { eventsPerFolder } from './paths.js';
 import { Progress } from './progress.js';
 
 export type EventFileWriterOptions = {
@@ -27,7 +27,7 @@ export type EventFileWriterOptions = {
   readBatches(after: ChainPoint | undefined, last: number): AsyncIterable<StoredBatch>;
   /** Whether appends are going on. */
   isBusy(): boolean;
-  /** Told when files cannot be written; the writer goes on trying. */
+  /** Told when files cannot be written, of each kind of error once until it works again; the writer goes on trying. */
   onProblem(error: unknown): void;
 };
 
@@ -43,6 +43,7 @@ const maxRanges = 256;
 
 export class EventFileWriter {
   readonly #options: EventFileWriterOptions;
+  readonly #folders: EventFolders;
   readonly #progress: Progress;
   /** What this process committed: written first, and by `flush`. */
   #owed: Range[] = [];
@@ -53,11 +54,16 @@ export class EventFileWriter {
   /** True while `flush` waits: then there is no need to be gentle. */
   #flushing = false;
   #cancelRetry: (() => void) | undefined;
-  #folder = '';
+  /** Positions whose file failed to sync and was not made anew since. */
+  readonly #doubtful = new Set<number>();
+  /** What was told since files could last be written: the same error comes again with every attempt. */
+  readonly #told = new Set<string>();
   #sliceEnd = 0;
 
   constructor(options: EventFileWriterOptions) {
     this.#options = options;
+    const { disk, directory, codec, token } = options;
+    this.#folders = new EventFolders({ disk, directory, format: codec.format, token });
     this.#progress = new Progress(options.complete);
   }
 
@@ -94,9 +100,11 @@ export class EventFileWriter {
     await this.#writeAll();
   }
 
-  stop(): void {
+  /** Ends its work; resolves when none of it is going on any more. */
+  async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancelRetry?.();
+    await this.#running;
   }
 
   /** Makes files durable, and moves the complete mark, for as long as `mayGoOn` says so. */
@@ -106,10 +114,10 @@ export class EventFileWriter {
       const from = (this.complete?.position ?? 0) + 1;
       for (let position = from; position <= point.position; position++) {
         if (!mayGoOn()) return;
-        await disk.syncFile(this.#pathOf(position));
+        await this.#syncFile(position);
       }
-      for (let folder = from; ; folder += 1000) {
-        await disk.syncDirectory(path.dirname(this.#pathOf(Math.min(folder, point.position))));
+      for (let folder = from; ; folder += eventsPerFolder) {
+        await disk.syncDirectory(path.dirname(this.#folders.pathOf(Math.min(folder, point.position))));
         if (folder >= point.position) break;
       }
       await disk.syncDirectory(this.#options.directory);
@@ -118,17 +126,53 @@ export class EventFileWriter {
     }
   }
 
+  /**
+   * After a failed sync the page cache may hold what the disk does not, and the next sync would claim success. So the file
+   * is made anew, from the ledger, before it is synced again.
+   */
+  async #syncFile(position: number): Promise<void> {
+    if (this.#doubtful.has(position)) await this.#replace(position);
+    try {
+      await this.#options.disk.syncFile(this.#folders.pathOf(position));
+    } catch (error) {
+      this.#doubtful.add(position);
+      // At once, if it can be had: another process would take the file for right.
+      await this.#replace(position).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  async #replace(position: number): Promise<void> {
+    const { codec, readBatches } = this.#options;
+    for await (const batch of readBatches(this.complete, position)) {
+      if (batch.point.position < position) continue;
+      await this.#folders.put(position, codec.encode(eventFileContent(batch, position - batch.first)), 'replace');
+      this.#doubtful.delete(position);
+      return;
+    }
+  }
+
   #start(): void {
     if (this.#running || this.#stopped || this.#flushing || this.#cancelRetry) return;
     this.#running = this.#writeAll()
-      .catch((error: unknown) => {
-        this.#options.onProblem(error);
-        this.#retryLater();
-      })
+      .then(
+        () => this.#told.clear(),
+        (error: unknown) => {
+          this.#tell(error);
+          this.#retryLater();
+        },
+      )
       .finally(() => {
         this.#running = undefined;
         if (!this.idle) this.#start();
       });
+  }
+
+  #tell(error: unknown): void {
+    const kind = codeOf(error) ?? (error instanceof Error ? error.name : String(error));
+    if (this.#told.has(kind)) return;
+    this.#told.add(kind);
+    this.#options.onProblem(error);
   }
 
   #retryLater(): void {
@@ -159,54 +203,26 @@ export class EventFileWriter {
 
   /** Works on a range until it is done, or until something more urgent comes. */
   async #writeRange(range: Range): Promise<void> {
-    for await (const batch of this.#options.readBatches(range.after, range.last)) {
+    const { last } = range;
+    for await (const batch of this.#options.readBatches(range.after, last)) {
       for (let i = 0; i < batch.count; i++) {
         await this.#pause();
         if (this.#stopped || (range !== this.#owed[0] && range !== this.#healing)) return;
-        await this.#writeEvent(batch, i, range === this.#healing);
+        await this.#writeEvent(batch, i, range);
       }
       this.#progress.done(range.after?.position ?? 0, batch.point);
       range.after = batch.point;
       if (range === this.#healing && this.#owed.length > 0) return;
     }
+    // Without this, a ledger that was cut off would be read again and again.
+    if ((range.after?.position ?? 0) < last) throw new Error(`the ledger does not hold the events up to position ${last}`);
   }
 
-  async #writeEvent(batch: StoredBatch, index: number, compare: boolean): Promise<void> {
-    const { disk, codec, token } = this.#options;
+  async #writeEvent(batch: StoredBatch, index: number, range: Range): Promise<void> {
+    const isHealing = range === this.#healing;
     const position = batch.first + index;
-    const target = this.#pathOf(position);
-    const bytes = codec.encode(eventFileContent(batch, index));
-    // A file that is right stays as it is, whoever made it: another process may have made it durable and said so.
-    if (compare || (await disk.stat(target))) {
-      const found = await disk.readFile(target);
-      if (found?.equals(bytes)) return;
-    }
-    await this.#makeFolder(path.dirname(target));
-    const temporary = path.join(path.dirname(target), `.${fileName(position, codec.format)}.${token}.tmp`);
-    try {
-      await disk.createFile(temporary, bytes);
-    } catch (error) {
-      await this.#removeQuietly(temporary);
-      // Somebody removed the folder: make it again the next time.
-      if (codeOf(error) === 'ENOENT') this.#folder = '';
-      throw error;
-    }
-    await disk.rename(temporary, target);
-  }
-
-  async #removeQuietly(temporary: string): Promise<void> {
-    try {
-      await this.#options.disk.removeFile(temporary);
-    } catch {
-      // The first error tells more; a leftover is harmless.
-    }
-  }
-
-  async #makeFolder(folder: string): Promise<void> {
-    if (this.#folder === folder) return;
-    await this.#options.disk.makeDirectory(this.#options.directory);
-    await this.#options.disk.makeDirectory(folder);
-    this.#folder = folder;
+    await this.#folders.put(position, this.#options.codec.encode(eventFileContent(batch, index)), isHealing ? 'compare' : 'write');
+    if (isHealing && (position % eventsPerFolder === 0 || position === range.last)) await this.#folders.removeLeftovers(position);
   }
 
   async #pause(): Promise<void> {
@@ -216,9 +232,5 @@ export class EventFileWriter {
     const busy = !this.#flushing && this.#options.isBusy();
     await (busy ? sleep(clock, busyPauseMs) : clock.turn());
     this.#sliceEnd = clock.monotonic() + sliceMs;
-  }
-
-  #pathOf(position: number): string {
-    return path.join(this.#options.directory, folderName(position), fileName(position, this.#options.codec.format));
   }
 }

@@ -13,6 +13,7 @@ import type { Random } from '../disk/random.js';
 import { formatVersion, ledgerIdLength } from './format.js';
 import { FrameScan, type FoundFrame } from './frame-scan.js';
 import { decodeHeaderBody, encodeHeaderFrame, newerVersionAt } from './frame.js';
+import { markUnsynced } from './unsynced.js';
 
 export type EventFileFormat = 'json' | 'msgpack' | 'none';
 
@@ -100,7 +101,7 @@ async function refuseLostLedger(directory: string, disk: Disk): Promise<void> {
     if (found && (found.kind !== 'directory' || ((await disk.list(inside)) ?? []).length > 0)) {
       throw new LedgerCorruptError(
         `The ledger is missing or empty: ${directory} holds ${name}, but no ledger with a header. Nothing is appended to such a folder, since positions ` +
-          'could be handed out twice. Restore the ledger from a backup.',
+          'could be handed out twice. Run "opossum repair", which tells what it can rebuild, or restore the ledger from a backup.',
         { file: path.join(directory, 'ledger') },
       );
     }
@@ -178,7 +179,13 @@ function toHeader({ head, bytes, offset, start, end }: FoundFrame): LedgerHeader
  * that died before it synced them.
  */
 async function makeDurable(file: DiskFile, directory: string, disk: Disk): Promise<void> {
-  await file.dataSync();
+  try {
+    await file.dataSync();
+  } catch (error) {
+    // The next sync may claim success without the header. The mark makes the next writer write it again, before any event.
+    await leaveMark(directory, disk);
+    throw error;
+  }
   for (let folder = directory; ; folder = path.dirname(folder)) {
     try {
       await disk.syncDirectory(folder);
@@ -192,3 +199,11 @@ async function makeDurable(file: DiskFile, directory: string, disk: Disk): Promi
 
 /** What systems say when somebody else's folder cannot be opened or synced. */
 const notOurs = ['EACCES', 'EPERM', 'EROFS', 'EINVAL', 'ENOTSUP'];
+
+async function leaveMark(directory: string, disk: Disk): Promise<void> {
+  try {
+    await markUnsynced(directory, 0, disk);
+  } catch {
+    // The sync's own failure tells more.
+  }
+}

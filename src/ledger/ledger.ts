@@ -161,6 +161,7 @@ export class Ledger {
   async makeDurable(position: number): Promise<void> {
     while (this.#durable.position < position) {
       if (this.#failure) throw this.#failure;
+      if (position > this.#written.position) throw this.#vanished(position);
       if (this.#syncing) {
         await this.#syncing.catch(() => undefined);
       } else {
@@ -172,6 +173,11 @@ export class Ledger {
         }
       }
     }
+  }
+
+  /** Set for ever once committed data was found damaged or missing. */
+  get damage(): LedgerCorruptError | undefined {
+    return this.#damage;
   }
 
   /** Set for ever once a sync failed. */
@@ -188,6 +194,21 @@ export class Ledger {
       throw this.#corrupt(`ends with position ${this.last} or leaves the chain before, but events up to position ${mark.position} were durable`, this.#size);
     }
     if (mark.position > this.#durable.position) this.#durable = mark;
+  }
+
+  /**
+   * Forgets the frames that are not known to be durable; `catchUp` finds those that are still there. After a sync failed,
+   * whoever's, the page cache may lose bytes that the disk never got: a frame built upon them would never count.
+   */
+  forgetUndurable(): void {
+    const point = this.durablePoint;
+    if (this.#start || !point) return;
+    this.#planned = [];
+    this.#chain.truncate(point.position);
+    this.#written = point;
+    // The durable frame itself is found again, and is void behind itself.
+    this.#scanned = point.position === 0 ? this.header.end : point.offset;
+    this.#size = 0;
   }
 
   /** The last frame that is in the file. */
@@ -225,6 +246,15 @@ export class Ledger {
       throw this.#failure;
     }
     if (mark.position > this.#durable.position) this.#durable = mark;
+  }
+
+  #vanished(position: number): StorageFailedError {
+    return new StorageFailedError(
+      `Position ${position} is no longer in ${this.path}: a sync of another process failed, and the system lost what was not on the disk. ` +
+        'Close the store, look after the disk, open it again, and repeat the last appends with the same event ids.',
+      'unknown',
+      { file: this.path, position },
+    );
   }
 
   async #checkStart(scan: FrameScan, start: ChainPoint): Promise<CountedFrame> {

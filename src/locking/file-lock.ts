@@ -41,7 +41,7 @@ class FileLock implements ContextLock {
   readonly #ports: FileLockPorts;
   readonly #mark: WaitingMark;
   readonly #staleMs: number;
-  #host: Host | undefined;
+  #watch: LockWatch | undefined;
   #holds = 0;
   #yieldUntilMs = 0;
 
@@ -53,25 +53,26 @@ class FileLock implements ContextLock {
     this.#staleMs = ports.staleMs ?? 5000;
   }
 
-  async acquire(timeoutMs: number): Promise<LockHold> {
+  async acquire(timeoutMs: number, signal?: AbortSignal): Promise<LockHold> {
     try {
-      return await this.#acquire(timeoutMs);
+      return await this.#acquire(timeoutMs, signal);
     } catch (error) {
-      throw isOpossumError(error) ? error : cannotLock(this.#directory, error);
+      throw isOpossumError(error) || (signal?.aborted && error === signal.reason) ? error : cannotLock(this.#directory, error);
     }
   }
 
-  async #acquire(timeoutMs: number): Promise<LockHold> {
+  async #acquire(timeoutMs: number, signal: AbortSignal | undefined): Promise<LockHold> {
     const { disk, clock, random } = this.#ports;
-    const host = (this.#host ??= this.#ports.host ?? (await openHost(disk)));
     const deadlineMs = clock.monotonic() + timeoutMs;
-    const watch = new LockWatch({ files: this.#files, disk, clock, host, staleMs: this.#staleMs });
-    await this.#letOthersGoFirst(deadlineMs);
+    const watch = (this.#watch ??= await this.#createWatch());
+    watch.begin();
+    await this.#letOthersGoFirst(deadlineMs, signal);
     const token = random.uuid();
     for (;;) {
+      signal?.throwIfAborted();
       const found = await disk.stat(this.#files.lock);
       if (!found || (await watch.takeOver(found, token))) {
-        const hold = await this.#take(token, host);
+        const hold = await this.#take(token, watch.host);
         if (hold) return hold;
       }
       const leftMs = deadlineMs - clock.monotonic();
@@ -79,6 +80,12 @@ class FileLock implements ContextLock {
       await this.#mark.set();
       await sleep(clock, Math.min(watch.pollMs, leftMs));
     }
+  }
+
+  /** One for all calls: how long the lock went untouched is known across short waits too. */
+  async #createWatch(): Promise<LockWatch> {
+    const { disk, clock, host = await openHost(disk) } = this.#ports;
+    return new LockWatch({ files: this.#files, disk, clock, host, staleMs: this.#staleMs });
   }
 
   /** Undefined when another process was faster. */
@@ -103,10 +110,10 @@ class FileLock implements ContextLock {
   }
 
   /** A process that releases and asks again would win against any waiter, which looks only now and then. */
-  async #letOthersGoFirst(deadlineMs: number): Promise<void> {
+  async #letOthersGoFirst(deadlineMs: number, signal: AbortSignal | undefined): Promise<void> {
     const { disk, clock } = this.#ports;
     const endMs = Math.min(this.#yieldUntilMs, deadlineMs);
-    while (clock.monotonic() < endMs && !(await disk.stat(this.#files.lock))) await sleep(clock, 1);
+    while (!signal?.aborted && clock.monotonic() < endMs && !(await disk.stat(this.#files.lock))) await sleep(clock, 1);
     this.#yieldUntilMs = 0;
   }
 }

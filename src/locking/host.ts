@@ -18,11 +18,13 @@ export interface Host {
 }
 
 export async function openHost(disk: Disk): Promise<Host> {
+  const { thread, startedAt } = await readSelf(disk);
   const self = {
     host: os.hostname() + (await containerSuffix(disk)),
     bootId: (await readText(disk, '/proc/sys/kernel/random/boot_id')).trim(),
     pid: process.pid,
-    startedAt: (await readProcess(disk, process.pid)).startedAt,
+    startedAt,
+    ...(thread > 0 ? { thread } : {}),
   };
   return { self, stateOf: (owner) => stateOf(owner, self, disk) };
 }
@@ -31,12 +33,15 @@ async function stateOf(owner: LockOwner, self: Host['self'], disk: Disk): Promis
   if (owner.host !== self.host) return 'unknown';
   if (owner.bootId !== self.bootId) return owner.bootId !== '' && self.bootId !== '' ? 'dead' : 'unknown';
   if (!exists(owner.pid)) return 'dead';
-  const found = await readProcess(disk, owner.pid);
-  if (found.ended) return 'dead';
-  // The same pid with another start is another process: systems use pids again. A worker thread of this process has both in
-  // common with it, so a worker that ended without release looks alive, and its lock is had when it becomes stale.
-  if (owner.startedAt !== '' && found.startedAt !== '' && owner.startedAt !== found.startedAt) return 'dead';
-  return 'alive';
+  const process = await readStat(disk, `/proc/${owner.pid}/stat`);
+  if (process.ended) return 'dead';
+  const thread = owner.thread === undefined ? undefined : `/proc/${owner.pid}/task/${owner.thread}`;
+  // A worker thread may end alone: its process, of which the system tells, has it no more.
+  if (thread !== undefined && process.startedAt !== '' && (await isAbsent(disk, thread))) return 'dead';
+  const found = thread === undefined ? process : await readStat(disk, `${thread}/stat`);
+  // The same number with another start is another process or thread: systems use numbers again. Where the system tells no
+  // start, whoever has the number counts as the owner, and the lock is had when it becomes stale.
+  return owner.startedAt !== '' && found.startedAt !== '' && owner.startedAt !== found.startedAt ? 'dead' : 'alive';
 }
 
 function exists(pid: number): boolean {
@@ -49,12 +54,18 @@ function exists(pid: number): boolean {
   }
 }
 
-/** What Linux tells of a process; elsewhere nothing, and its pid must do. */
-async function readProcess(disk: Disk, pid: number): Promise<{ startedAt: string; ended: boolean }> {
-  const stat = await readText(disk, `/proc/${pid}/stat`);
+/** The thread that runs this, which asks for itself: nothing of this is read on another thread. */
+async function readSelf(disk: Disk): Promise<{ thread: number; startedAt: string }> {
+  const { id, startedAt } = await readStat(disk, '/proc/thread-self/stat');
+  return id > 0 ? { thread: id, startedAt } : { thread: 0, startedAt: (await readStat(disk, `/proc/${process.pid}/stat`)).startedAt };
+}
+
+/** What Linux tells of a process or thread; elsewhere nothing, and the process's number must do. */
+async function readStat(disk: Disk, file: string): Promise<{ id: number; startedAt: string; ended: boolean }> {
+  const stat = await readText(disk, file);
   // The name, in parentheses, may hold anything: fields are counted from behind it. 0 is the state, 19 the start in ticks.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return { startedAt: fields[19] ?? '', ended: fields[0] === 'Z' || fields[0] === 'X' };
+  return { id: Number.parseInt(stat, 10) || 0, startedAt: fields[19] ?? '', ended: fields[0] === 'Z' || fields[0] === 'X' };
 }
 
 /** Containers may share the host's name and boot, but each counts its own pids: those of another say nothing here. */
@@ -65,6 +76,14 @@ async function containerSuffix(disk: Disk): Promise<string> {
     return namespace === undefined || namespace === initialNamespace ? '' : `#pids-${namespace}`;
   } catch {
     return '';
+  }
+}
+
+async function isAbsent(disk: Disk, directory: string): Promise<boolean> {
+  try {
+    return (await disk.stat(directory)) === undefined;
+  } catch {
+    return false;
   }
 }
 

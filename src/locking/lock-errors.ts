@@ -1,8 +1,9 @@
-import { LockTimeoutError, StorageFailedError } from '../core/errors.js';
+import { LockTimeoutError, StorageFailedError, type OpossumError } from '../core/errors.js';
 import { codeOf, messageOf } from '../disk/error-code.js';
+import type { LockOwner } from './lock.js';
 import type { OwnerRecord } from './owner.js';
 
-export function lockTimeout(directory: string, timeoutMs: number, holder: OwnerRecord | undefined): LockTimeoutError {
+export function lockTimeout(directory: string, timeoutMs: number, holder: Pick<OwnerRecord, 'owner' | 'since'> | undefined): LockTimeoutError {
   const owner = holder?.owner;
   const held = owner
     ? `process ${owner.pid} on host ${owner.host} has held it since ${holder.since}. If that process hangs, end it: its lock is then taken over.`
@@ -11,6 +12,12 @@ export function lockTimeout(directory: string, timeoutMs: number, holder: OwnerR
     `The lock of ${directory} was not to be had within ${timeoutMs} ms: ${held} Nothing was appended: append again, or wait longer with "lockTimeout".`,
     { directory, timeoutMs, ...(holder ? { owner, since: holder.since } : {}) },
   );
+}
+
+/** The same refusal for a call that waited for `timeoutMs` altogether; one wait may serve many calls. */
+export function withTimeout({ details }: OpossumError, timeoutMs: number): LockTimeoutError {
+  const { directory, owner, since } = details as { directory: string; owner?: LockOwner; since?: string };
+  return lockTimeout(directory, timeoutMs, owner && since !== undefined ? { owner, since } : undefined);
 }
 
 export function cannotLock(directory: string, error: unknown): StorageFailedError {

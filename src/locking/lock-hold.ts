@@ -30,6 +30,7 @@ export class FileLockHold implements LockHold {
   #lost = false;
   #released = false;
   #takenOver = false;
+  #takenFrom: LockOwner | undefined;
 
   constructor(options: FileLockHoldOptions) {
     this.#options = options;
@@ -49,6 +50,10 @@ export class FileLockHold implements LockHold {
     return this.#takenOver;
   }
 
+  get takenFrom(): LockOwner | undefined {
+    return this.#takenFrom;
+  }
+
   lose(): void {
     this.#lost = true;
   }
@@ -59,6 +64,7 @@ export class FileLockHold implements LockHold {
     try {
       // Owners remove their file before they let go: one that is still there was left by an owner that could not.
       this.#takenOver = (await disk.stat(files.owner)) !== undefined;
+      if (this.#takenOver) this.#takenFrom = (await readOwnerRecord(disk, files))?.owner;
       await writeOwnerRecord(disk, files, { owner, since: new Date(clock.now()).toISOString(), lock: directory.identity });
       if (this.#takenOver || isFirst) await this.#removeLeftovers();
       await mark.clear();
@@ -86,7 +92,8 @@ export class FileLockHold implements LockHold {
     const record = await readOwnerRecord(disk, files);
     const namesUs = record?.owner.token === owner.token;
     // Where inodes alone tell directories apart, the file of a new owner may be the only sign of a loss.
-    if (this.#lost || !directory.isOurs() || (record?.lock === directory.identity && !namesUs)) return true;
+    this.#lost ||= !directory.isOurs() || (record?.lock === directory.identity && !namesUs);
+    if (this.#lost) return true;
     // First the file, then the directory: the other way round it could be the file of the next owner.
     if (namesUs) await disk.removeFile(files.owner);
     if (mark.isSet()) {

@@ -2,8 +2,9 @@
  * What one waiter sees of a lock that somebody else holds: whether it may be taken over, and how often to look.
  *
  * A holder that is proven dead loses the lock at once. Any other loses it only when the directory went untouched for the
- * stale time: by this waiter's own clock, which never jumps; or by the directory's time stamp, unless the holder is alive
- * here, which then gets some time to touch it after the machine was suspended.
+ * stale time by this waiter's own clock, which never jumps: time stamps are another host's, or of a wall clock that somebody
+ * set. A lock that nobody signed is waited for less long, and not at all when its time stamp is old: its maker signs it within
+ * a millisecond, unless it died in between.
  */
 import type { Clock } from '../disk/clock.js';
 import type { Disk, FileStat } from '../disk/disk.js';
@@ -24,8 +25,10 @@ export type LockWatchOptions = {
 
 /** How often the holder's state is looked up: that costs more than a look at the directory. */
 const checkEveryMs = 5;
-/** For how long an unchanged lock is watched before its time stamp may speak against a holder that is alive. */
-const graceMs = 2000;
+/** For how long an unchanged lock is watched that nobody signed: longer than a live holder leaves it untouched. */
+const unsignedMs = 1500;
+/** A waiter that did not get to look for so long stood still itself, and the holder may have with it: it begins anew. */
+const stalledMs = 1000;
 
 export class LockWatch {
   readonly #options: LockWatchOptions;
@@ -33,11 +36,21 @@ export class LockWatch {
   #modifiedMs = 0;
   #changedHandsMs: number;
   #touchedMs = 0;
+  #lookedMs = 0;
   #nextCheckMs = 0;
 
   constructor(options: LockWatchOptions) {
     this.#options = options;
     this.#changedHandsMs = options.clock.monotonic();
+  }
+
+  get host(): Host {
+    return this.#options.host;
+  }
+
+  /** Says that waiting begins: the holder may let go any moment now. */
+  begin(): void {
+    this.#changedHandsMs = this.#lookedMs = this.#options.clock.monotonic();
   }
 
   /** Looks at a lock that is held; removes it and returns true when its holder died or stalled. */
@@ -50,10 +63,11 @@ export class LockWatch {
       this.#nextCheckMs = now;
       this.#modifiedMs = 0;
     }
-    if (lock.modifiedMs !== this.#modifiedMs) {
+    if (lock.modifiedMs !== this.#modifiedMs || now - this.#lookedMs >= stalledMs) {
       this.#modifiedMs = lock.modifiedMs;
       this.#touchedMs = now;
     }
+    this.#lookedMs = now;
     if (now < this.#nextCheckMs) return false;
     this.#nextCheckMs = now + checkEveryMs;
     const abandoned = await this.#isAbandoned(now);
@@ -71,11 +85,11 @@ export class LockWatch {
     const { files, disk, clock, host, staleMs } = this.#options;
     const record = await readOwnerRecord(disk, files);
     // The holder may not have written its file yet; the one that lies there then names somebody else.
-    const state = record?.lock === this.#identity ? await host.stateOf(record.owner) : 'unknown';
-    const unchangedMs = now - this.#touchedMs;
-    const stale =
-      unchangedMs >= staleMs || (clock.now() - this.#modifiedMs >= staleMs && (state !== 'alive' || unchangedMs >= graceMs));
-    return state === 'dead' || stale ? { token: record?.owner.token } : undefined;
+    const signed = record?.lock === this.#identity;
+    const dead = signed && (await host.stateOf(record.owner)) === 'dead';
+    const old = clock.now() - this.#modifiedMs >= staleMs;
+    const enoughMs = signed ? staleMs : old ? 0 : Math.min(unsignedMs, staleMs);
+    return dead || now - this.#touchedMs >= enoughMs ? { token: record?.owner.token } : undefined;
   }
 
   /** Removes the lock that was looked at, and no other: waiters that saw the same may have been faster, and hold it now. */

@@ -11,23 +11,27 @@ export type LockOwner = {
   readonly pid: number;
   /** When the process started, in the system's own words: tells a reused pid from the process itself. Empty where unknown. */
   readonly startedAt: string;
+  /** The system's number for the thread within that process; `startedAt` is the thread's then. Absent where unknown. */
+  readonly thread?: number;
   /** Random, one per hold. */
   readonly token: string;
 };
 
 export interface ContextLock {
   /**
-   * Waits for the lock, fairly, for at most `timeoutMs` milliseconds.
-   * @throws LockTimeoutError that names the owner; StorageFailedError when the folder cannot be written.
+   * Waits for the lock, fairly, for at most `timeoutMs` milliseconds, or until `signal` aborts; one call at a time.
+   * @throws LockTimeoutError that names the owner; StorageFailedError when the folder cannot be written; `signal.reason`.
    */
-  acquire(timeoutMs: number): Promise<LockHold>;
+  acquire(timeoutMs: number, signal?: AbortSignal): Promise<LockHold>;
 }
 
 export interface LockHold {
-  /** True once the lock was noticed to be lost: another process may hold it. */
+  /** True once the lock was noticed to be lost, on release at the latest: another process may hold it. */
   readonly lost: boolean;
   /** True when the lock was taken over from an owner that died holding it: its event files may be unfinished. */
   readonly takenOver: boolean;
+  /** That owner, if it said who it is. */
+  readonly takenFrom?: LockOwner | undefined;
   /** Whether another process waits for the lock. Costs about a microsecond. */
   othersWait(): boolean;
   /** Gives the lock up. When others wait, the next `acquire` of this process lets one of them go first. Never throws. */

@@ -33,8 +33,22 @@ export async function readOwnerRecord(disk: Disk, files: LockFiles): Promise<Own
 export async function writeOwnerRecord(disk: Disk, files: LockFiles, record: OwnerRecord): Promise<void> {
   const temporary = `${files.owner}.${record.owner.token}`;
   const { owner, since, lock } = record;
-  await disk.createFile(temporary, Buffer.from(`${JSON.stringify({ ...owner, since, lock })}\n`));
-  await disk.rename(temporary, files.owner);
+  try {
+    await disk.createFile(temporary, Buffer.from(`${JSON.stringify({ ...owner, since, lock })}\n`));
+    await disk.rename(temporary, files.owner);
+  } catch (error) {
+    // On a full disk every attempt would leave another file behind.
+    await removeQuietly(disk, temporary);
+    throw error;
+  }
+}
+
+async function removeQuietly(disk: Disk, file: string): Promise<void> {
+  try {
+    await disk.removeFile(file);
+  } catch {
+    // The first error tells more; the next process removes leftovers.
+  }
 }
 
 export function parseOwnerRecord(text: string): OwnerRecord | undefined {
@@ -45,11 +59,12 @@ export function parseOwnerRecord(text: string): OwnerRecord | undefined {
     return undefined;
   }
   if (typeof parsed !== 'object' || parsed === null) return undefined;
-  const { host, bootId, pid, startedAt, token, since, lock } = parsed as Record<string, unknown>;
+  const { host, bootId, pid, startedAt, thread, token, since, lock } = parsed as Record<string, unknown>;
   // 0 and negative numbers name groups of processes.
   if (typeof pid !== 'number' || !Number.isSafeInteger(pid) || pid < 1) return undefined;
   if (!isText(host) || !isText(bootId) || !isText(startedAt) || !isText(token) || !isText(since) || !isText(lock)) return undefined;
-  return { owner: { host, bootId, pid, startedAt, token }, since, lock };
+  const isThread = typeof thread === 'number' && Number.isSafeInteger(thread) && thread > 0;
+  return { owner: { host, bootId, pid, startedAt, ...(isThread ? { thread } : {}), token }, since, lock };
 }
 
 const isText = (value: unknown): value is string => typeof value === 'string';

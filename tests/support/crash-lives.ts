@@ -38,7 +38,7 @@ type Life = typeof life extends fc.Arbitrary<infer T> ? T : never;
 async function live(simulation: Simulation, { processes, cutAt, cut, fault, kill }: Life, promises: Promises): Promise<void> {
   let changes = 0;
   let isOn = true;
-  simulation.disk.onOperation = ({ changes: isChange, process, kind, path }) => {
+  simulation.disk.onOperation = ({ changes: isChange, process }) => {
     if (!isChange || !isOn) return undefined;
     changes++;
     if (changes === kill) simulation.kill(process);
@@ -46,7 +46,7 @@ async function live(simulation: Simulation, { processes, cutAt, cut, fault, kill
       isOn = false;
       simulation.cutPower(cut);
     }
-    if (changes !== fault?.at || (kind === 'sync' && path.includes('/events/'))) return undefined; // TODO
+    if (changes !== fault?.at) return undefined;
     return fault.code === 'short' ? { shortWrite: fault.take } : { code: fault.code, take: fault.take };
   };
   await runAll(simulation, processes, promises);

@@ -12,31 +12,31 @@ export type Faults = {
   append?: (file: DiskFile, bytes: Uint8Array) => Awaitable<number> | undefined;
   dataSync?: () => Awaitable<void> | undefined;
   createFile?: (path: string) => Awaitable<void> | undefined;
+  /** Asked before every call, also of the lock; `verb` is a method of `Disk`, or of `DiskFile` behind `file.`. Returns the code of the error to throw. */
+  fail?: (verb: string, path: string) => string | undefined;
 };
 
 /** The real disk, but for the faults; `faults` may be changed at any time. */
 export function faultyPorts(faults: Faults, warnings: string[] = []): EnginePorts {
+  const failing = failingCalls(nodeDisk, faults);
   const disk: Disk = {
-    ...nodeDisk,
+    ...failing,
     async open(path, mode) {
-      const file = await nodeDisk.open(path, mode);
+      const file = failingCalls(await failing.open(path, mode), faults, path);
       if (!path.endsWith('ledger')) return file;
       return {
-        read: (target, offset) => file.read(target, offset),
+        ...file,
         append: (bytes) => faults.append?.(file, bytes) ?? file.append(bytes),
-        writeAt: (bytes, offset) => file.writeAt(bytes, offset),
-        stat: () => file.stat(),
         dataSync: () => (faults.dataSync ? faults.dataSync() : file.dataSync()),
-        close: () => file.close(),
       };
     },
-    createFile: (path, bytes) => faults.createFile?.(path) ?? nodeDisk.createFile(path, bytes),
+    createFile: (path, bytes) => faults.createFile?.(path) ?? failing.createFile(path, bytes),
   };
   return {
     disk,
     clock: systemClock,
     random: systemRandom,
-    openLock: (directory) => openFileLock(directory, { disk: nodeDisk, clock: systemClock, random: systemRandom }),
+    openLock: (directory) => openFileLock(directory, { disk: failing, clock: systemClock, random: systemRandom }),
     engines: processRegistry(),
     warn: (message) => warnings.push(message),
   };
@@ -44,4 +44,21 @@ export function faultyPorts(faults: Faults, warnings: string[] = []): EnginePort
 
 export function systemError(code: string): Error {
   return Object.assign(new Error(`${code}: made up by the test`), { code });
+}
+
+/** The same methods, each of which asks `faults` first. */
+function failingCalls(disk: Disk, faults: Faults): Disk;
+function failingCalls(file: DiskFile, faults: Faults, path: string): DiskFile;
+function failingCalls(target: Disk | DiskFile, faults: Faults, path?: string): Disk | DiskFile {
+  const source = target as unknown as Record<string, (...args: unknown[]) => unknown>;
+  const calls: Record<string, unknown> = {};
+  const verbs = path === undefined ? Object.keys(source) : ['read', 'append', 'writeAt', 'stat', 'dataSync', 'close'];
+  for (const verb of verbs) {
+    calls[verb] = (...args: unknown[]): unknown => {
+      const code = faults.fail?.(path === undefined ? verb : `file.${verb}`, path ?? String(args[0]));
+      if (code !== undefined) throw systemError(code);
+      return source[verb]!(...args);
+    };
+  }
+  return calls as unknown as Disk | DiskFile;
 }

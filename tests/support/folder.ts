@@ -23,7 +23,16 @@ function hasRoom(folder: string): boolean {
 
 /** A fresh folder, removed after the test. */
 export function freshFolder(): string {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'opossum-'));
+  return makeFolder(os.tmpdir());
+}
+
+/** The same in `fastRoot`. */
+export function fastFolder(): string {
+  return makeFolder(fastRoot);
+}
+
+function makeFolder(root: string): string {
+  const folder = fs.mkdtempSync(path.join(root, 'opossum-'));
   made.push(folder);
   return fs.realpathSync(folder);
 }

@@ -1,8 +1,58 @@
 /* A process that runs one job on the built package and reports to its parent. */
+import { subscribe } from 'node:diagnostics_channel';
+import { openEngine } from '../../dist/engine/open-store.js';
+import { systemPorts } from '../../dist/engine/system-ports.js';
 import { isOpossumError, openStore } from '../../dist/index.js';
+import { openFileLock } from '../../dist/locking/file-lock.js';
 
-const { job, directory, ...options } = JSON.parse(process.argv[2]);
-const report = (value) => process.send({ kind: 'report', value });
+const { job, directory, trouble, staleMs, watchesLock, ...options } = JSON.parse(process.argv[2]);
+const report = (value) => new Promise((resolve) => process.send({ kind: 'report', value }, resolve));
+
+/** Whether nobody has said `stop` yet. */
+let goesOn = true;
+process.on('message', (message) => (goesOn &&= message !== 'stop'));
+
+/** The store; with `trouble` one that gets into it while it holds the lock, with `staleMs` one whose lock goes stale earlier. */
+function open() {
+  const storeOptions = { directory, ...(options.store ?? {}) };
+  if (!trouble && !staleMs) return openStore(storeOptions);
+  const { disk } = systemPorts;
+  return openEngine(storeOptions, {
+    ...systemPorts,
+    disk: { ...disk, open: async (path, mode) => (path.endsWith('ledger') && mode.startsWith('append') ? troubled(await disk.open(path, mode)) : disk.open(path, mode)) },
+    openLock: (folder) => openFileLock(folder, { ...systemPorts, ...(staleMs ? { staleMs } : {}) }),
+  });
+}
+
+/** The ledger, in which the write with the number `trouble.write` (the header's is not counted) meets trouble first. */
+function troubled(file) {
+  let writes = 0;
+  return {
+    read: (target, offset) => file.read(target, offset),
+    writeAt: (bytes, offset) => file.writeAt(bytes, offset),
+    stat: () => file.stat(),
+    dataSync: () => file.dataSync(),
+    close: () => file.close(),
+    async append(bytes) {
+      if (bytes.readUInt32LE(20) > 0 && ++writes === trouble?.write) {
+        await report('in the lock');
+        await troubles[trouble.kind]();
+      }
+      return file.append(bytes);
+    },
+  };
+}
+
+const troubles = {
+  /** The whole process stands still until somebody sends SIGCONT. */
+  stop: () => process.kill(process.pid, 'SIGSTOP'),
+  /** The event loop stands still. */
+  block() {
+    for (const end = performance.now() + trouble.forMs; performance.now() < end; );
+  },
+  /** The write never begins, while the event loop goes on. */
+  hang: () => new Promise(() => setInterval(() => undefined, 1000)),
+};
 
 const jobs = {
   /** Appends `count` batches one after another; returns what was acknowledged. */
@@ -12,9 +62,19 @@ const jobs = {
       const events = Array.from({ length: batch }, (_, j) => ({ type: 'Appended', tags: [`by:${name}`], id: `${name}-${i}-${j}`, data: { name, i, j } }));
       const { first, last } = await store.append(events);
       acknowledged.push({ i, first, last });
-      if (options.reports) report({ i, first, last });
+      if (options.reports) void report({ i, first, last });
     }
     return acknowledged;
+  },
+
+  /** Appends one event after another until it is told to stop; returns how many. */
+  async appendOn(store, { name }) {
+    let count = 0;
+    while (goesOn) {
+      await store.append({ type: 'Appended', tags: [`by:${name}`], data: count });
+      count++;
+    }
+    return count;
   },
 
   /** Appends the same batch; returns the answer. */
@@ -55,8 +115,10 @@ const jobs = {
   },
 };
 
+if (watchesLock) subscribe('opossum:lock', ({ kind, owner, waitedMs }) => void report({ lock: kind, pid: owner?.pid, waitedMs }));
+
 try {
-  const store = await openStore({ directory, ...(options.store ?? {}) });
+  const store = await open();
   process.send({ kind: 'ready' });
   await new Promise((resolve) => process.once('message', resolve));
   const value = await jobs[job](store, options);

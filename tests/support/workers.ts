@@ -14,6 +14,10 @@ export type Worker = {
   readonly child: ChildProcess;
   /** Lets it begin, after every worker is ready. */
   go(): void;
+  /** Asks a job that goes on and on to come to its end. */
+  stop(): void;
+  /** Resolves when the process is gone and everything that it reported is in `reports`. */
+  readonly ended: Promise<void>;
   /** What the job returned; rejects with its message when it failed. */
   readonly result: Promise<unknown>;
   /** What the job reported so far. */
@@ -34,10 +38,18 @@ export async function runWorkers<T>(jobs: readonly { job: string; [option: strin
   return (await Promise.all(workers.map(({ result }) => result))) as T[];
 }
 
+/** Starts a process that begins at once; `ready` resolves when it did, or ended before. */
+export function startAtOnce(job: { job: string; [option: string]: unknown }): Worker & { ready: Promise<void> } {
+  const worker = startWorker(job);
+  void worker.ready.then(() => worker.child.connected && worker.go());
+  return worker;
+}
+
 function startWorker(job: object): Worker & { ready: Promise<void> } {
   const child = fork(path.join(import.meta.dirname, 'worker.mjs'), [JSON.stringify(job)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   running.add(child);
   const reports: unknown[] = [];
+  const ended = Promise.all(['exit', 'disconnect'].map((event) => new Promise((resolve) => child.once(event, resolve)))).then(() => undefined);
   let isReady = (): void => undefined;
   const ready = new Promise<void>((resolve) => (isReady = resolve));
   const result = new Promise((resolve, reject) => {
@@ -55,5 +67,5 @@ function startWorker(job: object): Worker & { ready: Promise<void> } {
   });
   // A test that kills its worker does not ask for the result.
   result.catch(() => undefined);
-  return { child, ready, result, reports, go: () => child.send('go') };
+  return { child, ready, ended, result, reports, go: () => child.send('go', () => undefined), stop: () => child.send('stop', () => undefined) };
 }

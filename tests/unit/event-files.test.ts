@@ -3,7 +3,7 @@ import path from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { ChainPoint, StoredBatch } from '../../src/core/stored.js';
-import { systemClock } from '../../src/disk/clock.js';
+import { systemClock, type Clock } from '../../src/disk/clock.js';
 import type { Disk } from '../../src/disk/disk.js';
 import { nodeDisk } from '../../src/disk/node-disk.js';
 import { eventFileContent, openEventFileCodec } from '../../src/eventfiles/event-file.js';
@@ -171,6 +171,112 @@ describe('the writer of event files', () => {
     full = false;
     await files.flush();
     expect(listed(directory)).toEqual(['0000001/000000001.json', '0000001/000000002.json']);
+  });
+
+  /** Timers go off at once: the writer tries again and again. */
+  const hastyClock: Clock = {
+    ...systemClock,
+    timer(_, callback) {
+      const timer = setImmediate(callback);
+      return () => clearImmediate(timer);
+    },
+  };
+  const failingDisk = (failures: string[]): Disk => ({
+    ...nodeDisk,
+    createFile(file, bytes) {
+      const code = failures.shift();
+      if (code) throw Object.assign(new Error(`${code}: ${file}`), { code });
+      return nodeDisk.createFile(file, bytes);
+    },
+  });
+
+  test('tells of each kind of error once, and again only after it worked meanwhile', async () => {
+    const failures = ['ENOSPC', 'ENOSPC', 'EACCES', 'ENOSPC', 'EACCES', 'ENOSPC'];
+    const problems: string[] = [];
+    const batches = [batch(1, 2), batch(3, 1)];
+    const files = writer(path.join(freshFolder(), 'events'), batches, {
+      disk: failingDisk(failures),
+      clock: hastyClock,
+      onProblem: (problem) => problems.push((problem as { code: string }).code),
+    });
+    files.add(begin, 2);
+    await waitFor(() => files.idle);
+    expect(problems).toEqual(['ENOSPC', 'EACCES']);
+    failures.push('ENOSPC', 'ENOSPC');
+    files.add(batches[0]!.point, 3);
+    await waitFor(() => files.idle);
+    expect(problems).toEqual(['ENOSPC', 'EACCES', 'ENOSPC']);
+  });
+
+  test('makes a folder or a temporary file again that somebody removed, without a word', async () => {
+    const directory = path.join(freshFolder(), 'events');
+    let renames = 0;
+    const disk: Disk = {
+      ...nodeDisk,
+      rename(from, to) {
+        renames++;
+        if (renames === 1) fs.rmSync(from);
+        if (renames === 3) fs.rmSync(directory, { recursive: true });
+        return nodeDisk.rename(from, to);
+      },
+    };
+    const files = writer(directory, [batch(1, 2)], { disk });
+    files.add(begin, 2);
+    await files.flush();
+    expect(renames).toBe(4);
+    expect(listed(directory)).toContain('0000001/000000002.json');
+    expect(listed(directory).filter((name) => name.endsWith('.tmp'))).toEqual([]);
+  });
+
+  test('makes a file anew that could not be synced, and calls it durable only when the new one is', async () => {
+    const directory = path.join(freshFolder(), 'events');
+    const at = path.join(directory, '0000001/000000002.json');
+    let failures = 2;
+    const synced: string[] = [];
+    const disk: Disk = {
+      ...nodeDisk,
+      async syncFile(file) {
+        if (file === at && failures-- > 0) throw Object.assign(new Error('no'), { code: 'EIO' });
+        synced.push(file);
+        return nodeDisk.syncFile(file);
+      },
+    };
+    const batches = [batch(1, 1), batch(2, 2)];
+    const files = writer(directory, batches, { disk });
+    files.add(begin, 3);
+    await files.flush();
+    for (let failure = 0; failure < 2; failure++) {
+      const before = fs.openSync(at, 'r');
+      await expect(files.syncFiles(() => true)).rejects.toThrow('no');
+      // The old one is held open, so that its number is not given to the new one.
+      expect(fs.statSync(at).ino).not.toBe(fs.fstatSync(before).ino);
+      fs.closeSync(before);
+      expect(files.complete).toBeUndefined();
+    }
+    expect(json.decode(fs.readFileSync(at))).toEqual(eventFileContent(batches[1]!, 0));
+    await files.syncFiles(() => true);
+    expect(files.complete).toEqual(batches[1]!.point);
+    expect(synced).toContain(at);
+  });
+
+  test('leaves no temporary file behind when a file cannot be renamed', async () => {
+    const directory = path.join(freshFolder(), 'events');
+    const disk: Disk = {
+      ...nodeDisk,
+      rename() {
+        throw Object.assign(new Error('no'), { code: 'EIO' });
+      },
+    };
+    const files = writer(directory, [batch(1, 1)], { disk, onProblem: () => undefined });
+    files.add(begin, 1);
+    await expect(files.flush()).rejects.toThrow('no');
+    expect(listed(directory)).toEqual([]);
+  });
+
+  test('does not read a ledger again and again that does not hold what is owed', async () => {
+    const files = writer(path.join(freshFolder(), 'events'), [batch(1, 2)], { onProblem: () => undefined });
+    files.add(begin, 5);
+    await expect(files.flush()).rejects.toThrow('does not hold the events up to position 5');
   });
 });
 

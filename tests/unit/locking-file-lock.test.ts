@@ -11,6 +11,7 @@ import { identityOf, lockFilesOf } from '../../src/locking/lock-files.js';
 import type { ContextLock, LockOwner } from '../../src/locking/lock.js';
 import { readLockOwner, writeOwnerRecord } from '../../src/locking/owner.js';
 import { freshFolder } from '../support/folder.js';
+import { VirtualClock } from '../support/virtual-clock.js';
 
 const ports = { disk: nodeDisk, clock: systemClock, random: systemRandom };
 const open = (directory: string, staleMs?: number): ContextLock => openFileLock(directory, staleMs === undefined ? ports : { ...ports, staleMs });
@@ -109,18 +110,19 @@ describe('a lock that somebody holds', () => {
 
   test('goes to the one that waits before its last owner has it again', async () => {
     const directory = freshFolder();
-    const greedy = open(directory);
-    const modest = open(directory);
+    // A real one passes while a busy machine lets neither of them run.
+    const clock = new VirtualClock();
+    const [greedy, modest] = [1, 2].map(() => openFileLock(directory, { ...ports, clock, staleMs: 1e12 })) as [ContextLock, ContextLock];
     const order: string[] = [];
     for (let i = 0; i < 5; i++) {
-      const hold = await greedy.acquire(1000);
-      const waiting = modest.acquire(1000).then(async (taken) => {
+      const hold = await greedy.acquire(1e12);
+      const waiting = modest.acquire(1e12).then(async (taken) => {
         order.push('modest');
         await taken.release();
       });
       await expect.poll(() => hold.othersWait()).toBe(true);
       await hold.release();
-      const again = await greedy.acquire(1000);
+      const again = await greedy.acquire(1e12);
       order.push('greedy');
       await again.release();
       await waiting;

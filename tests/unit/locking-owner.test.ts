@@ -11,7 +11,8 @@ import { freshFolder } from '../support/folder.js';
 
 const onLinux = process.platform === 'linux';
 const host = await openHost(nodeDisk);
-const self: LockOwner = { ...host.self, token: 't' };
+const { thread: ownThread, ...selfAsProcess } = host.self;
+const self: LockOwner = { ...selfAsProcess, token: 't' };
 
 describe('the state of an owner', () => {
   test('this process is alive, and says when it started where the system tells', async () => {
@@ -23,6 +24,13 @@ describe('the state of an owner', () => {
   test.runIf(onLinux)('the same pid with another start is a process that ended', async () => {
     expect(await host.stateOf({ ...self, startedAt: '1' })).toBe('dead');
     expect(await host.stateOf({ ...self, startedAt: '' })).toBe('alive');
+  });
+
+  test.runIf(onLinux)('a thread that its process has no more is dead, one that it has is alive', async () => {
+    expect(ownThread).toBeGreaterThan(0);
+    expect(await host.stateOf({ ...self, thread: ownThread! })).toBe('alive');
+    expect(await host.stateOf({ ...self, thread: 2 ** 22 + 1 })).toBe('dead');
+    expect(await host.stateOf({ ...self, thread: ownThread!, startedAt: '1' })).toBe('dead');
   });
 
   test('a pid that nobody has is dead', async () => {
@@ -69,6 +77,11 @@ describe('the owner file', () => {
     JSON.stringify({ ...fields, token: undefined }), JSON.stringify({ ...fields, lock: 7 }),
   ])('is nobody when it holds %s', (text) => {
     expect(parseOwnerRecord(text)).toBeUndefined();
+  });
+
+  test('names the thread where the system does', () => {
+    expect(parseOwnerRecord(JSON.stringify({ ...fields, thread: 7 }))).toEqual({ ...record, owner: { ...self, thread: 7 } });
+    expect(parseOwnerRecord(JSON.stringify({ ...fields, thread: -1 }))).toEqual(record);
   });
 
   test('names the holder only while the lock that it was written for is there', async () => {

@@ -1,0 +1,106 @@
+/*
+ * Puts event files into their folders. A file appears whole, by rename, or not at all; one that is right already stays as
+ * it is. Nothing here deletes an event file: only temporary files whose event file is in place are removed.
+ */
+import path from 'node:path';
+import type { Disk } from '../disk/disk.js';
+import { codeOf } from '../disk/error-code.js';
+import type { EventFileFormat } from './event-file.js';
+import { fileName, folderName, positionOf } from './paths.js';
+
+export type EventFoldersOptions = {
+  readonly disk: Disk;
+  /** Folder `events` of the context. */
+  readonly directory: string;
+  readonly format: EventFileFormat;
+  /** Part of the temporary names: unique to this process. */
+  readonly token: string;
+};
+
+export type PutMode =
+  /** It is probably not there yet. */
+  | 'write'
+  /** It is probably there. */
+  | 'compare'
+  /** It is made anew, whatever is there. */
+  | 'replace';
+
+export class EventFolders {
+  readonly #options: EventFoldersOptions;
+  /** The folder that is known to be there. */
+  #folder = '';
+
+  constructor(options: EventFoldersOptions) {
+    this.#options = options;
+  }
+
+  pathOf(position: number): string {
+    const { directory, format } = this.#options;
+    return path.join(directory, folderName(position), fileName(position, format));
+  }
+
+  /** Puts the file of `position` in place. */
+  async put(position: number, bytes: Buffer, mode: PutMode): Promise<void> {
+    const { disk } = this.#options;
+    const target = this.pathOf(position);
+    // A file that is right stays as it is, whoever made it: another process may have made it durable and said so.
+    if (mode === 'compare' || (mode === 'write' && (await disk.stat(target)))) {
+      const found = await disk.readFile(target);
+      if (found?.equals(bytes)) return;
+    }
+    try {
+      await this.#replace(target, bytes);
+    } catch (error) {
+      // Somebody removed the folder or, cleaning up, the temporary file; or one with its name was left by a failure of ours.
+      if (!['ENOENT', 'EEXIST'].includes(codeOf(error) ?? '')) throw error;
+      this.#folder = '';
+      await this.#replace(target, bytes);
+    }
+  }
+
+  /**
+   * Removes temporary files in the folder of `position` whose event file, at `position` or before, is in place: so they are
+   * of no use even to a process that lives. Costs one listing; never fails.
+   */
+  async removeLeftovers(position: number): Promise<void> {
+    const { disk, format } = this.#options;
+    const folder = path.dirname(this.pathOf(position));
+    try {
+      for (const name of (await disk.list(folder)) ?? []) {
+        const [, target = ''] = /^\.(.+)\.[^.]+\.tmp$/.exec(name) ?? [];
+        const own = positionOf(target, format);
+        if (own !== undefined && own <= position) await disk.removeFile(path.join(folder, name));
+      }
+    } catch {
+      // A leftover is harmless.
+    }
+  }
+
+  async #replace(target: string, bytes: Buffer): Promise<void> {
+    const { disk, token } = this.#options;
+    await this.#makeFolder(path.dirname(target));
+    const temporary = path.join(path.dirname(target), `.${path.basename(target)}.${token}.tmp`);
+    try {
+      await disk.createFile(temporary, bytes);
+      await disk.rename(temporary, target);
+    } catch (error) {
+      await this.#removeQuietly(temporary);
+      throw error;
+    }
+  }
+
+  async #removeQuietly(temporary: string): Promise<void> {
+    try {
+      await this.#options.disk.removeFile(temporary);
+    } catch {
+      // The first error tells more; a leftover is harmless.
+    }
+  }
+
+  async #makeFolder(folder: string): Promise<void> {
+    if (this.#folder === folder) return;
+    await this.#options.disk.makeDirectory(this.#options.directory);
+    await this.#options.disk.makeDirectory(folder);
+    this.#folder = folder;
+  }
+}
