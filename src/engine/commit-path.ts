@@ -34,6 +34,8 @@ export class CommitPath {
   /** While the drain waits for the lock: until when, and how to end that. */
   #waiting: { readonly deadlineMs: number; readonly end: AbortController } | undefined;
   #lastUsedMs = -Infinity;
+  /** Ends the waiting of those who want nothing to be appended. */
+  readonly #closing = new AbortController();
   #poison: StorageFailedError | undefined;
 
   constructor(options: CommitPathOptions) {
@@ -82,8 +84,26 @@ export class CommitPath {
     await this.#mutex.runExclusive(() => (this.#queue.length === 0 ? this.#options.lock.release() : undefined));
   }
 
+  /**
+   * Takes the lock anew, under which what a failed sync left is mended. Returns false when it cannot be had within
+   * `timeoutMs`, or when mending fails.
+   */
+  mend(timeoutMs: number): Promise<boolean> {
+    const { lock } = this.#options;
+    return this.#mutex.runExclusive(async () => {
+      try {
+        await lock.release();
+        await lock.take(timeoutMs, this.#closing.signal);
+        return true;
+      } catch {
+        return false;
+      }
+    });
+  }
+
   /** Resolves when every call was answered and the lock is released. */
   async close(): Promise<void> {
+    this.#closing.abort();
     await this.#mutex.runExclusive(() => this.#options.lock.release());
   }
 

@@ -63,6 +63,9 @@ type Opened = {
   readonly complete: ChainPoint | undefined;
 };
 
+/** How long a reader waits for the lock in order to mend what a failed sync left. */
+const mendMs = 1000;
+
 export class Engine {
   readonly directory: string;
   readonly header: LedgerHeader;
@@ -130,6 +133,7 @@ export class Engine {
       clock,
       readOnly,
       isSuspect: () => isUnsynced(directory, ports.disk),
+      mend: () => this.commits.mend(mendMs),
       onSyncFailed: (error) => this.#onPoisoned(error),
     });
     this.tail = new TailWatch(ledger.path, ports.disk, clock);

@@ -28,6 +28,9 @@ const maxUnsyncedEvents = 32 * blockSize;
 /** Records read for one chunk of a stream, unless a single one is larger. */
 const chunkBytes = 4 * 1024 * 1024;
 
+/** After mending failed, readers make do with what is durable for so long. */
+const mendPauseMs = 1000;
+
 export type LedgerViewOptions = {
   readonly ledger: Ledger;
   readonly index: EventIndex;
@@ -35,6 +38,8 @@ export type LedgerViewOptions = {
   readonly readOnly: boolean;
   /** Whether a failed sync left its mark: until a writer has mended it, nobody may trust a sync of what is behind the durable part. */
   isSuspect(): Promise<boolean>;
+  /** Mends what a failed sync left, under the lock. Returns false when that was not possible just now. */
+  mend(): Promise<boolean>;
   /** Awaited when a sync failed, whether an append or a read needed it. */
   onSyncFailed(error: unknown): Promise<void>;
 };
@@ -50,6 +55,7 @@ export class LedgerView {
   #told = 0;
   /** Whether something was read from the ledger while the mark of a failed sync was there, and not again since. */
   #doubtful = false;
+  #mendAgainMs = -Infinity;
   /** For a reader that cannot sync: what was written when it last changed, and when that was. */
   #unsyncable: { written: number; sinceMs: number } | undefined;
 
@@ -67,7 +73,7 @@ export class LedgerView {
     if (!(await ledger.isCurrent())) await this.exclusively(() => this.catchUp());
     if (durability === 'os') return ledger.written;
     if (this.#told > ledger.durable) {
-      if (ledger.failure || (await this.#isSuspect())) return ledger.durable;
+      if (ledger.failure || ((await this.#isSuspect()) && !(await this.#mend()))) return ledger.durable;
       if (this.#doubtful) await this.exclusively(() => this.catchUp());
       if (this.#options.readOnly) return this.#refreshWithoutSync();
       await this.makeDurable(this.#told);
@@ -152,6 +158,15 @@ export class LedgerView {
     const suspect = await this.#options.isSuspect();
     if (suspect) this.#doubtful = true;
     return suspect;
+  }
+
+  /** Without appends nobody else would do it, and what was acknowledged before the sync failed would stay out of sight. */
+  async #mend(): Promise<boolean> {
+    const { clock, readOnly, mend } = this.#options;
+    if (readOnly || clock.monotonic() < this.#mendAgainMs) return false;
+    if (await mend()) return true;
+    this.#mendAgainMs = clock.monotonic() + mendPauseMs;
+    return false;
   }
 
   #forgetUndurable(): void {

@@ -308,6 +308,21 @@ describe('event files, marks and leftovers', () => {
     expect(await folder.names()).toEqual(names);
   });
 
+  test('R16 a failed sync left its mark: a reader that may write mends it, and sees what was acknowledged before', async () => {
+    const folder = await Folder.small();
+    const failing = await folder.open();
+    expect(await failing.append(event('e'))).toMatchObject({ first: 5 });
+    folder.disk.onOperation = ({ kind, path }) => (kind === 'sync' && path === ledgerPath ? { code: 'EIO' } : undefined);
+    await expect(failing.append(event('f'))).rejects.toMatchObject({ code: 'STORAGE_FAILED' });
+    folder.disk.onOperation = () => undefined;
+    await failing.close();
+    folder.disk.erase(checkpointPath);
+    const store = await folder.open();
+    expect(namesOf(await store.read().toArray()).slice(0, 5)).toEqual(['a', 'b', 'c', 'd', 'e']);
+    expect(folder.disk.files().has(markPath)).toBe(false);
+    await store.close();
+  });
+
   test('R18 the lock is held by a process that died: taken over, and the event files that it owed are written', async () => {
     const folder = await Folder.small();
     const dying = folder.process();

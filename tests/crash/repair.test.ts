@@ -226,6 +226,23 @@ describe('repair', () => {
     await store.close();
   });
 
+  test('is noticed by a process that has the old ledger open: its append goes nowhere, and says so', async () => {
+    const files = await storeFiles('json');
+    const ledger = files.get(inFolder('ledger'))!;
+    const { simulation, process } = await diskWith(files);
+    const idle = simulation.start('Q');
+    const store = await idle.openStore({ directory: root });
+    simulation.disk.overwrite(inFolder('ledger'), flipped(ledger, ledger.length - 5));
+    expect(await repair(process, { apply: true })).toMatchObject({ ok: true, head: 5 });
+    await expect(store.append({ type: 'Stale', data: 1 })).rejects.toMatchObject({ code: 'STORAGE_FAILED' });
+    await store.close();
+    const fresh = await idle.openStore({ directory: root });
+    expect(await fresh.append({ type: 'Fresh', data: 1 })).toMatchObject({ first: 6 });
+    expect((await fresh.read().toArray()).map(({ type }) => type)).toEqual(['Opened', 'Joined', 'Joined', 'Left', 'Closed', 'Fresh']);
+    await fresh.close();
+    expect(await verify(process)).toMatchObject({ ok: true, head: 6 });
+  });
+
   test('stops when it is aborted, and tells how far it is', async () => {
     const { disk, process } = await quickDiskWith(await muchDamage());
     const before = disk.files();

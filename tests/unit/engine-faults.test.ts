@@ -181,7 +181,7 @@ describe('bytes of another process that get in between', () => {
 });
 
 describe('a folder that is moved or removed while the store is open', () => {
-  test.each(['moved', 'removed', 'replaced'])('%s: the append says that its outcome is unknown, and nothing is written elsewhere', async (how) => {
+  test.each(['moved', 'removed', 'replaced'])('%s: the append is refused, and nothing is written elsewhere', async (how) => {
     const directory = freshFolder();
     const store = await openStore({ directory });
     await store.append(event('a'));

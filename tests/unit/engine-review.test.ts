@@ -21,14 +21,14 @@ describe('the event loop', () => {
         if (i === 100_000) throw new Error('a hundred thousand calls without a turn');
       }
       clearInterval(timer);
-      expect(ticks).toBe(3);
+      expect(ticks).toBeGreaterThanOrEqual(3);
     }
     await store.close();
   });
 });
 
 describe('what a failed sync left', () => {
-  test('is not handed out, nor called durable, before a writer has mended it', async () => {
+  test('is not handed out, nor called durable, before somebody who may write has mended it', async () => {
     const faults: Faults = {};
     const directory = freshFolder();
     const store = await openEngine({ directory }, faultyPorts(faults));
@@ -40,7 +40,7 @@ describe('what a failed sync left', () => {
     delete faults.dataSync;
     await store.close();
 
-    const reader = await openStore({ directory });
+    const reader = await openStore({ directory, readOnly: true });
     expect((await reader.read().toArray()).map(({ id }) => id)).toEqual(['a']);
     await reader.close();
     expect(fs.readFileSync(path.join(directory, 'default/checkpoint'), 'utf8')).not.toContain('"durable":{"position":2');

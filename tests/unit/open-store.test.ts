@@ -61,7 +61,8 @@ describe('options', () => {
     ['EACCES', 'readOnly: true'],
     ['EROFS', 'readOnly: true'],
     ['ENOSPC', 'make room'],
-    ['EMFILE', 'Mend the cause'],
+    ['EMFILE', 'ulimit -n'],
+    ['EIO', 'Mend the cause'],
   ])('a folder where the system says %s is told with what to do', async (code, advice) => {
     const { openEngine } = await import('../../src/engine/open-store.js');
     const disk = {

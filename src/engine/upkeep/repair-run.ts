@@ -15,7 +15,7 @@ import { surveyFolder } from './folder-survey.js';
 import { Healer } from './heal.js';
 import { checkLedger, type LedgerFindings } from './ledger-check.js';
 import { Quarantine } from './quarantine.js';
-import { Rebuild, type RebuildOutcome } from './rebuild.js';
+import { Rebuild } from './rebuild.js';
 import { RepairLog } from './repair-log.js';
 import type { RepairOptions, RepairReport } from './repair.js';
 import { witnessesOf } from './verification.js';
@@ -32,11 +32,6 @@ export type RepairRunOptions = {
   readonly onProgress: RepairOptions['onProgress'];
   /** Called before every change; throws to stop. Absent in a dry run. */
   readonly mayGoOn: (() => void) | undefined;
-};
-
-type LookOptions = {
-  readonly step: number;
-  readonly heal: boolean;
 };
 
 /** Steps of which progress is told: look, heal, verify. */
@@ -68,7 +63,8 @@ export class RepairRun {
     if (damage === undefined) return this.#healAll([]);
     const rebuild = new Rebuild({ ...this.#options, log: this.#log, quarantine: this.#quarantine, healer: this.#healer, breather: this.#breather }, this.#ports);
     const outcome = await rebuild.run(damage);
-    return outcome.isLedgerMade ? this.#healAll(outcome.lost) : this.#unfinished(outcome);
+    const { head, lost } = outcome;
+    return outcome.isLedgerMade ? this.#healAll(lost) : this.#report({ applied: false, ok: false, head, lost });
   }
 
   async #open(): Promise<Awaited<ReturnType<typeof openLedger>> | 'never finished'> {
@@ -130,7 +126,7 @@ export class RepairRun {
     }
   }
 
-  async #walk(file: DiskFile, header: LedgerHeader, { step, heal }: LookOptions): Promise<{ findings: LedgerFindings; blocks: BlockVerifier }> {
+  async #walk(file: DiskFile, header: LedgerHeader, { step, heal }: { step: number; heal: boolean }): Promise<{ findings: LedgerFindings; blocks: BlockVerifier }> {
     const { directory, signal } = this.#options;
     const { disk } = this.#ports;
     const codec = header.eventFiles === 'none' || !heal ? undefined : await openEventFileCodec(header.eventFiles);
@@ -167,11 +163,6 @@ export class RepairRun {
     // Which event files are durable, nobody knows now: the next writer compares them all.
     const checkpoint = { ledgerId: header.ledgerId.toString('hex'), durable: head, eventFiles: undefined };
     await this.#healer.replaceCheckpoint(encodeCheckpoint(checkpoint), `The checkpoint ${reason}: a new one is written.`);
-  }
-
-  /** A rebuild that was only planned, or refused. */
-  async #unfinished({ head, lost }: RebuildOutcome): Promise<RepairReport> {
-    return this.#report({ applied: false, ok: false, head, lost });
   }
 
   #report(outcome: Pick<RepairReport, 'applied' | 'ok' | 'head' | 'lost'>): RepairReport {
