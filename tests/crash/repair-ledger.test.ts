@@ -24,14 +24,13 @@ async function healAndCompare(files: Files, frames: readonly StoredFrame[]): Pro
   const { process, disk } = await quickDiskWith(files);
   expect(await verify(process)).toMatchObject({ ok: false });
   expect(await repair(process, { apply: true })).toMatchObject({ ok: true, applied: true, head: 5, lost: [] });
-  expect(await verify(process)).toMatchObject({ ok: true, head: 5, problems: [], notes: [] });
   expect(await readFrames(process)).toEqual(frames);
   const kept = disk.files();
   for (const [file, bytes] of files) if (file.includes('/events/')) expect(bytes.equals(kept.get(file)!), file).toBe(true);
   const store = await process.openStore({ directory: root });
   expect(await store.append({ type: 'More', data: 1 }, { failIfEventsMatch: 'all', after: 5 })).toMatchObject({ first: 6 });
   await store.close();
-  expect(await verify(process)).toMatchObject({ ok: true, head: 6, pendingEventFiles: 0 });
+  expect(await verify(process)).toMatchObject({ ok: true, head: 6, pendingEventFiles: 0, notes: [] });
 }
 
 // What the ledger holds does not depend on the format of the event files: for msgpack one byte and length in seven will do.

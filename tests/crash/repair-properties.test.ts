@@ -102,7 +102,7 @@ describe.each(['json', 'none'] as const)('with event files "%s"', (eventFiles) =
         if (report.head > 0) expect(await verify(process)).toMatchObject({ ok: true });
         else expect(positions.every((position) => position === 0)).toBe(true);
       }),
-      { numRuns: 250 },
+      { numRuns: 150 },
     );
   });
 });

@@ -43,7 +43,8 @@ describe('what a failed sync left', () => {
     const reader = await openStore({ directory, readOnly: true });
     expect((await reader.read().toArray()).map(({ id }) => id)).toEqual(['a']);
     await reader.close();
-    expect(fs.readFileSync(path.join(directory, 'default/checkpoint'), 'utf8')).not.toContain('"durable":{"position":2');
+    // Neither the store that failed nor one that only reads calls anything durable.
+    expect(fs.existsSync(path.join(directory, 'default/checkpoint'))).toBe(false);
 
     const writer = await openStore({ directory });
     await writer.append(event('c'));
