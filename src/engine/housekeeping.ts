@@ -34,6 +34,8 @@ export type HousekeepingOptions = {
 
 /** Work begins when no append came for so long. */
 const idleMs = 1000;
+/** How long `finish` compares event files that others may have left undone: programs that only ever run for a moment get on too. */
+const finishHealMs = 200;
 /** How long `finish` makes event files durable; the rest is compared by the next writer. */
 const finishSyncMs = 200;
 
@@ -68,12 +70,13 @@ export class Housekeeping {
     await this.#tidying;
   }
 
-  /** The last work, after `stop`: writes the event files that are owed. Gives up with a warning when that fails. */
+  /** The last work, after `stop`: writes the event files that are owed, and goes on healing for a moment. Gives up with a warning when that fails. */
   async finish(): Promise<void> {
     const { eventFiles, clock, directory, mayWrite, warn } = this.#options;
     if (mayWrite() && (await this.#isInPlace())) {
       try {
-        await eventFiles?.flush();
+        const healEnd = clock.monotonic() + finishHealMs;
+        await eventFiles?.flush(() => clock.monotonic() < healEnd);
         const end = clock.monotonic() + finishSyncMs;
         await eventFiles?.syncFiles(() => clock.monotonic() < end);
       } catch (error) {

@@ -53,6 +53,7 @@ export class EventFileWriter {
   #stopped = false;
   /** True while `flush` waits: then there is no need to be gentle. */
   #flushing = false;
+  #mayHeal = (): boolean => true;
   #cancelRetry: (() => void) | undefined;
   /** Positions whose file failed to sync and was not made anew since. */
   readonly #doubtful = new Set<number>();
@@ -91,10 +92,13 @@ export class EventFileWriter {
     this.#start();
   }
 
-  /** Writes what this process owes, and gives up what it only wanted to compare. @throws when files cannot be written. */
-  async flush(): Promise<void> {
+  /**
+   * Writes what this process owes, and goes on with what it only wanted to compare for as long as `mayHeal` says so.
+   * @throws when files cannot be written.
+   */
+  async flush(mayHeal: () => boolean): Promise<void> {
     this.#flushing = true;
-    this.#healing = undefined;
+    this.#mayHeal = mayHeal;
     this.#cancelRetry?.();
     await this.#running;
     await this.#writeAll();
@@ -197,7 +201,7 @@ export class EventFileWriter {
     if (this.#stopped) return undefined;
     const isDone = (range: Range): boolean => (range.after?.position ?? 0) >= range.last;
     while (this.#owed[0] && isDone(this.#owed[0])) this.#owed.shift();
-    if (this.#healing && isDone(this.#healing)) this.#healing = undefined;
+    if (this.#healing && (isDone(this.#healing) || !this.#mayHeal())) this.#healing = undefined;
     return this.#owed[0] ?? this.#healing;
   }
 
@@ -207,6 +211,7 @@ export class EventFileWriter {
     for await (const batch of this.#options.readBatches(range.after, last)) {
       for (let i = 0; i < batch.count; i++) {
         await this.#pause();
+        if (range === this.#healing && !this.#mayHeal()) this.#healing = undefined;
         if (this.#stopped || (range !== this.#owed[0] && range !== this.#healing)) return;
         await this.#writeEvent(batch, i, range);
       }

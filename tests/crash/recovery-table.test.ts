@@ -5,7 +5,8 @@
 import { describe, expect, test } from 'vitest';
 import type { EventStore } from '../../src/core/event-store.js';
 import type { NewEvent, SequencedEvent } from '../../src/core/event.js';
-import { Simulation, type SimulatedDisk, type SimulatedProcess } from '../../src/testing/index.js';
+import { repairOn } from '../../src/engine/upkeep/repair.js';
+import { gone, Simulation, type SimulatedDisk, type SimulatedProcess } from '../../src/testing/index.js';
 import { flipped, framesOf, ofVersion, zeroed } from '../support/ledger-bytes.js';
 
 const ledgerPath = '/data/default/ledger';
@@ -210,6 +211,25 @@ describe('frames', () => {
     await expect(folder.open().then((store) => store.head())).rejects.toMatchObject(corrupt);
   });
 
+  test('R19 a repair moved the ledger aside and did not finish: refused, until repairing again has finished it', async () => {
+    const folder = await Folder.small();
+    const ledger = folder.bytes(ledgerPath);
+    folder.disk.overwrite(ledgerPath, flipped(ledger, framesOf(ledger)[2]!.end - 5));
+    folder.disk.onOperation = ({ kind, path }) => {
+      if (kind === 'create' || (kind === 'open' && path.endsWith('ledger.repairing'))) {
+        if (!folder.disk.files().has(ledgerPath)) folder.simulation.cutPower({ data: 'kept', entries: 'kept' });
+      }
+      return undefined;
+    };
+    const process = folder.process();
+    expect(await process.run(repairOn({ directory: '/data', apply: true }, process.ports))).toBe(gone);
+    folder.disk.onOperation = () => undefined;
+    expect(folder.disk.files().has(ledgerPath)).toBe(false);
+    await expect(folder.open()).rejects.toMatchObject(corrupt);
+    expect(await repairOn({ directory: '/data', apply: true }, folder.process().ports)).toMatchObject({ ok: true, head: 4, lost: [] });
+    expect(await folder.names()).toEqual(['a', 'b', 'c', 'd']);
+  });
+
   test('R20 the record of an event is damaged where opening does not look: the read that touches it fails, others do not', async () => {
     const folder = await Folder.withBlock();
     const store = await folder.open();
@@ -321,6 +341,25 @@ describe('event files, marks and leftovers', () => {
     expect(namesOf(await store.read().toArray()).slice(0, 5)).toEqual(['a', 'b', 'c', 'd', 'e']);
     expect(folder.disk.files().has(markPath)).toBe(false);
     await store.close();
+  });
+
+  test('R17 temporary files were left behind: they go when they can be of no use to anybody', async () => {
+    const folder = await Folder.small();
+    const left = ['checkpoint', 'events/0000001/.000000002.json'].map((name) => `/data/default/${name.replace('checkpoint', '.checkpoint')}.0badcafe.tmp`);
+    for (const path of left) folder.disk.overwrite(path, Buffer.from('{'));
+    folder.disk.erase(checkpointPath);
+    const mine = '/data/default/notes.tmp';
+    folder.disk.overwrite(mine, Buffer.from('mine'));
+    const store = await folder.open();
+    expect(await store.append(event('e'))).toMatchObject({ first: 5 });
+    await folder.until(() => !folder.disk.files().has(left[1]!));
+    await store.close();
+    expect(folder.disk.files().has(left[0]!), 'young: its process may live').toBe(true);
+    await folder.simulation.advance(11 * 60_000);
+    const later = await folder.open();
+    await later.append(event('f'));
+    await later.close();
+    expect([...folder.disk.files().keys()].filter((path) => path.endsWith('.tmp'))).toEqual([mine]);
   });
 
   test('R18 the lock is held by a process that died: taken over, and the event files that it owed are written', async () => {

@@ -70,6 +70,11 @@ describe('a damaged ledger', () => {
     expect((await repaired(new Map([...stray, [inFolder('events/0000001/000000500.json'), files.get(inFolder(eventFile(5)))!]]))).report).toMatchObject({ head: 5 });
   });
 
+  test('of which one late event file is left tells that all before them is lost', async () => {
+    const files = changed(await storeFiles('json'), { ledger: undefined, checkpoint: undefined, [eventFile(1)]: undefined, [eventFile(2)]: undefined, [eventFile(3)]: undefined, [eventFile(4)]: undefined });
+    expect((await repaired(files)).report).toMatchObject({ ok: false, applied: false, head: 5, lost: [{ first: 1, last: 4 }] });
+  });
+
   test('never takes an event file of another batch into one', async () => {
     const files = await storeFiles('json');
     const other = await storeFiles('json', [{ events: [1, 2, 3, 4, 5, 6].map((n) => ({ type: 'Other', id: `o${n}`, data: n })) }]);

@@ -125,7 +125,7 @@ describe('the writer of event files', () => {
     const files = writer(directory, batches);
     files.add(begin, 1);
     files.add(batches[0]!.point, 1002);
-    await files.flush();
+    await files.flush(() => false);
     expect(listed(directory)).toHaveLength(1002);
     expect(listed(directory).slice(-2)).toEqual(['0000002/000001001.json', '0000002/000001002.json']);
     const bytes = fs.readFileSync(path.join(directory, '0000002/000001002.json'));
@@ -139,7 +139,7 @@ describe('the writer of event files', () => {
     const batches = [batch(1, 5)];
     const first = writer(directory, batches);
     first.add(begin, 5);
-    await first.flush();
+    await first.flush(() => false);
     const at = (n: number): string => path.join(directory, '0000001', fileName(n, 'json'));
     fs.rmSync(at(2));
     fs.writeFileSync(at(3), '');
@@ -151,6 +151,21 @@ describe('the writer of event files', () => {
     for (const n of [1, 2, 3, 4, 5]) expect(json.decode(fs.readFileSync(at(n)))?.position).toBe(n);
     expect(fs.statSync(at(4)).ino).toBe(untouched);
     expect(fs.readFileSync(at(9), 'utf8')).toBe('of no frame');
+  });
+
+  test('flush goes on healing for as long as it may', async () => {
+    const directory = path.join(freshFolder(), 'events');
+    const batches = [batch(1, 5)];
+    const hurried = writer(directory, batches);
+    hurried.heal(5);
+    let left = 2;
+    await hurried.flush(() => left-- > 0);
+    expect(hurried.idle).toBe(true);
+    expect(listed(directory).length).toBeLessThan(5);
+    const patient = writer(directory, batches);
+    patient.heal(5);
+    await patient.flush(() => true);
+    expect(listed(directory)).toHaveLength(5);
   });
 
   test('goes on after a full disk, and flush says when it is still full', async () => {
@@ -167,9 +182,9 @@ describe('the writer of event files', () => {
     const files = writer(directory, [batch(1, 2)], { disk, onProblem: (problem) => problems.push(problem) });
     files.add(begin, 2);
     await waitFor(() => problems.length === 1);
-    await expect(files.flush()).rejects.toThrow('no space');
+    await expect(files.flush(() => false)).rejects.toThrow('no space');
     full = false;
-    await files.flush();
+    await files.flush(() => false);
     expect(listed(directory)).toEqual(['0000001/000000001.json', '0000001/000000002.json']);
   });
 
@@ -222,7 +237,7 @@ describe('the writer of event files', () => {
     };
     const files = writer(directory, [batch(1, 2)], { disk });
     files.add(begin, 2);
-    await files.flush();
+    await files.flush(() => false);
     expect(renames).toBe(4);
     expect(listed(directory)).toContain('0000001/000000002.json');
     expect(listed(directory).filter((name) => name.endsWith('.tmp'))).toEqual([]);
@@ -244,7 +259,7 @@ describe('the writer of event files', () => {
     const batches = [batch(1, 1), batch(2, 2)];
     const files = writer(directory, batches, { disk });
     files.add(begin, 3);
-    await files.flush();
+    await files.flush(() => false);
     for (let failure = 0; failure < 2; failure++) {
       const before = fs.openSync(at, 'r');
       await expect(files.syncFiles(() => true)).rejects.toThrow('no');
@@ -269,14 +284,14 @@ describe('the writer of event files', () => {
     };
     const files = writer(directory, [batch(1, 1)], { disk, onProblem: () => undefined });
     files.add(begin, 1);
-    await expect(files.flush()).rejects.toThrow('no');
+    await expect(files.flush(() => false)).rejects.toThrow('no');
     expect(listed(directory)).toEqual([]);
   });
 
   test('does not read a ledger again and again that does not hold what is owed', async () => {
     const files = writer(path.join(freshFolder(), 'events'), [batch(1, 2)], { onProblem: () => undefined });
     files.add(begin, 5);
-    await expect(files.flush()).rejects.toThrow('does not hold the events up to position 5');
+    await expect(files.flush(() => false)).rejects.toThrow('does not hold the events up to position 5');
   });
 });
 

@@ -32,15 +32,16 @@ export class EventFileSource {
 
   /**
    * Up to which position above `last` there were events, as far as files tell by their names. More than half of the
-   * positions up to there must have a file: a single one far away was put there by somebody, and proves nothing.
+   * positions up to there must have a file: a single one far away was put there by somebody, and proves nothing. With
+   * `isLedgerLost` nothing else tells, and every sound file counts: a position must not be handed out twice.
    */
-  async endBeyond(last: number): Promise<number> {
+  async endBeyond(last: number, isLedgerLost: boolean): Promise<number> {
     if (!this.#codec) return last;
     let end = last;
     let count = 0;
     for (const position of await this.#positionsAbove(last)) {
       count++;
-      if (count * 2 > position - last) end = position;
+      if (count * 2 > position - last || (isLedgerLost && (await this.read(position)))) end = position;
     }
     const batch = end > last ? (await this.read(end))?.batch : undefined;
     return batch ? Math.max(end, batch.first + batch.count - 1) : end;

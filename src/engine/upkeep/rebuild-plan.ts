@@ -77,7 +77,7 @@ class Planner {
   }
 
   async run(): Promise<void> {
-    const { eventFiles, breather, signal } = this.#options;
+    const { eventFiles, remains, breather, signal } = this.#options;
     for (;;) {
       signal?.throwIfAborted();
       await breather.breathe();
@@ -85,7 +85,7 @@ class Planner {
       if (frame) this.#takeFrame(frame);
       else if (this.#next <= this.#end) await this.#makeBatches();
       else {
-        this.#end = await eventFiles.endBeyond(this.#next - 1);
+        this.#end = await eventFiles.endBeyond(this.#next - 1, remains.frames.length === 0);
         if (this.#next > this.#end) return;
       }
     }

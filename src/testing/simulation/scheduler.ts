@@ -10,6 +10,8 @@ export type Actor = { readonly name: string; isAlive: boolean };
 type Step = { readonly actor: Actor; readonly run: () => void };
 type Timer = Step & { readonly dueMs: number; readonly keepAlive: boolean };
 
+/** 2026-01-01, where every simulation begins. */
+const startMs = Date.UTC(2026, 0, 1);
 /** What one disk operation takes, in virtual milliseconds. */
 const operationMs = 0.02;
 /** How often a timer goes off although operations wait, as it does when the disk is slow. */
@@ -30,6 +32,11 @@ export class Scheduler {
   /** Virtual milliseconds since the simulation began. */
   get nowMs(): number {
     return this.#nowMs;
+  }
+
+  /** Virtual time in milliseconds since 1970. */
+  get wallMs(): number {
+    return startMs + this.#nowMs;
   }
 
   /** Resolves when it is the actor's turn: in any order with what else waits. Never, when the actor is gone by then. */

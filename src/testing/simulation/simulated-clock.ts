@@ -1,9 +1,6 @@
 import type { Clock } from '../../disk/clock.js';
 import type { Actor, Scheduler } from './scheduler.js';
 
-/** 2026-01-01, where every simulation begins. */
-const startMs = Date.UTC(2026, 0, 1);
-
 /** One process's view of virtual time; `skewMs` is by how much its wall clock is wrong, and may change at any moment. */
 export class SimulatedClock implements Clock {
   skewMs = 0;
@@ -16,7 +13,7 @@ export class SimulatedClock implements Clock {
   }
 
   now(): number {
-    return Math.floor(startMs + this.#scheduler.nowMs + this.skewMs);
+    return Math.floor(this.#scheduler.wallMs + this.skewMs);
   }
 
   monotonic(): number {

@@ -87,6 +87,7 @@ export class SimulatedDisk {
     const node = known?.kind === 'file' ? known : this.#medium.newFile();
     node.bytes = node.durable = Buffer.from(bytes);
     node.unsynced = [];
+    node.modifiedMs = this.#scheduler.wallMs;
     directory.entries.set(name, node);
     directory.durable.set(name, node);
   }
@@ -236,7 +237,7 @@ export class SimulatedDisk {
 
   #make(file: string): FileNode {
     const node = this.#medium.newFile();
-    node.modifiedMs = this.#scheduler.nowMs;
+    node.modifiedMs = this.#scheduler.wallMs;
     this.#medium.change({ kind: 'make', directory: this.#directory(path.dirname(file)), name: path.basename(file), node });
     return node;
   }
@@ -248,7 +249,7 @@ export class SimulatedDisk {
     const grows = Math.max(0, offset + bytes.length - node.bytes.length);
     const taken = Math.max(0, Math.min(bytes.length, allowed, room + bytes.length - grows));
     if (taken > 0) node.write(offset, bytes.subarray(0, taken));
-    node.modifiedMs = this.#scheduler.nowMs;
+    node.modifiedMs = this.#scheduler.wallMs;
     return taken;
   }
 
