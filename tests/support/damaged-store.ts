@@ -76,22 +76,35 @@ export async function quickDiskWith(files: Files): Promise<{ disk: SimulatedDisk
 }
 
 function instantScheduler(): Scheduler {
-  const scheduler = {
-    nowMs: 0,
-    turn(): Promise<void> {
-      scheduler.nowMs += 0.02;
+  const startMs = Date.UTC(2026, 0, 1);
+  let nowMs = 0;
+  // The mapped type makes the compiler tell when the scheduler learns more.
+  const scheduler: { readonly [K in keyof Scheduler]: Scheduler[K] } = {
+    get nowMs() {
+      return nowMs;
+    },
+    get wallMs() {
+      return startMs + nowMs;
+    },
+    turn() {
+      nowMs += 0.02;
       return Promise.resolve();
     },
-    timer(_actor: unknown, delayMs: number, run: () => void, keepAlive: boolean): () => void {
+    timer(_actor, delayMs, run, keepAlive) {
       if (!keepAlive) return () => undefined;
       const immediate = setImmediate(() => {
-        scheduler.nowMs += delayMs;
+        nowMs += delayMs;
         run();
       });
       return () => clearImmediate(immediate);
     },
+    advance(durationMs) {
+      nowMs += durationMs;
+      return Promise.resolve();
+    },
+    removeDead: () => undefined,
   };
-  return scheduler as unknown as Scheduler;
+  return scheduler as Scheduler;
 }
 
 async function fill(disk: SimulatedDisk, process: Process, files: Files): Promise<void> {
