@@ -17,7 +17,7 @@ export type Checkpoint = {
   readonly eventFiles: ChainPoint | undefined;
 };
 
-/** Undefined when there is none, when it is damaged, or when it belongs to another ledger. */
+/** Undefined when there is none, when it is damaged, or when it belongs to another ledger (R12). */
 export async function readCheckpoint(directory: string, ledgerId: Buffer, disk: Disk): Promise<Checkpoint | undefined> {
   const checkpoint = decodeCheckpoint(await disk.readFile(path.join(directory, 'checkpoint')));
   return checkpoint?.ledgerId === ledgerId.toString('hex') ? checkpoint : undefined;

@@ -211,6 +211,7 @@ export class Engine {
 
   async #onLockTaken(hold: LockHold): Promise<void> {
     if (await rewriteUnsynced(this.directory, this.#ports.disk)) this.view.doubt();
+    // R18.
     if (!hold.takenOver) return;
     this.#healed = false;
     this.#housekeeping.onProcessDied();

@@ -9,7 +9,7 @@ import type { Disk } from '../disk/disk.js';
 const leftAfterMs = 10 * 60_000;
 
 /**
- * Removes what dead processes left of checkpoints and index blocks in a context's folder, at the cost of listing it and
+ * R17. Removes what dead processes left of checkpoints and index blocks in a context's folder, at the cost of listing it and
  * `index`; event files are looked after by healing. What cannot be removed stays: it only takes up room.
  */
 export async function removeLeftovers(directory: string, disk: Disk, clock: Clock): Promise<void> {

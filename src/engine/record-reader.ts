@@ -54,9 +54,10 @@ function nextRun(locations: readonly EventLocation[], from: number, limit: numbe
   return { to, start, end };
 }
 
+/** R20. */
 function damaged(position: number, offset: number): LedgerCorruptError {
   return new LedgerCorruptError(
-    `The event at position ${position} (byte ${offset} of the ledger) is damaged. Run "opossum verify"; restore from a backup.`,
+    `The event at position ${position} (byte ${offset} of the ledger) is damaged. Run "opossum verify", then "opossum repair", or restore it from a backup.`,
     { position, offset },
   );
 }

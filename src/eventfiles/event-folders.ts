@@ -39,7 +39,7 @@ export class EventFolders {
     return path.join(directory, folderName(position), fileName(position, format));
   }
 
-  /** Puts the file of `position` in place. */
+  /** Puts the file of `position` in place, of whatever is there (R14, R15). */
   async put(position: number, bytes: Buffer, mode: PutMode): Promise<void> {
     const { disk } = this.#options;
     const target = this.pathOf(position);
@@ -59,7 +59,7 @@ export class EventFolders {
   }
 
   /**
-   * Removes temporary files in the folder of `position` whose event file, at `position` or before, is in place: so they are
+   * R17. Removes temporary files in the folder of `position` whose event file, at `position` or before, is in place: so they are
    * of no use even to a process that lives. Costs one listing; never fails.
    */
   async removeLeftovers(position: number): Promise<void> {

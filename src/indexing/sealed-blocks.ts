@@ -176,6 +176,7 @@ export class SealedBlocks {
     return ++this.#filtersRead % filtersPerPause === 0 ? this.#options.yieldTurn().then(keep) : keep();
   }
 
+  /** R13. */
   async #askRebuilt<T>(block: number, failed: BlockSegment, ask: (segment: Segment) => Awaitable<T>): Promise<T> {
     const rebuilt = await this.#oneAtATime(async () => {
       // Another question may have had it rebuilt meanwhile.
@@ -252,7 +253,7 @@ function fillSegment(segment: MemorySegment, frames: readonly ScannedFrame[]): M
   }
   if (segment.end) return segment;
   throw new LedgerCorruptError(
-    `The ledger holds only ${segment.count} of the events ${first} to ${first + size - 1}, which were durable. Run "opossum verify"; restore from a backup.`,
+    `The ledger holds only ${segment.count} of the events ${first} to ${first + size - 1}, which were durable. Run "opossum verify", then "opossum repair", or restore it from a backup.`,
     { position: first + segment.count },
   );
 }

@@ -9,9 +9,9 @@ import type { FrameHead } from './frame.js';
 export type Verdict =
   /** Part of the ledger, for ever. */
   | 'counts'
-  /** Lost a race, or a power cut took unacknowledged bytes before it: as if it had never been written. */
+  /** Lost a race, or a power cut took unacknowledged bytes before it: as if it had never been written (R8). */
   | 'void'
-  /** Its writer built on a durable frame that is not there: committed data is damaged. */
+  /** Its writer built on a durable frame that is not there, or it is another ledger's: committed data is damaged (R9). */
   | 'orphan';
 
 export class Chain {

@@ -21,7 +21,7 @@ type Candidate = { readonly kind: 'intact'; readonly frame: FoundFrame } | { rea
 
 /**
  * Finds the undamaged frames of a stretch of the ledger, in order. What is incomplete or damaged hides nothing: the
- * search goes on right behind its marker.
+ * search goes on right behind its marker (R7, R8).
  */
 export class FrameScan {
   readonly #file: DiskFile;

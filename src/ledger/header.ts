@@ -93,6 +93,7 @@ async function refuseHeaderless(file: DiskFile, directory: string, disk: Disk): 
   }
 }
 
+/** R2, R19. */
 async function refuseLostLedger(directory: string, disk: Disk): Promise<void> {
   // A repair that did not finish may have left nothing but its quarantine.
   for (const name of ['events', 'index', 'checkpoint', 'quarantine']) {
@@ -108,6 +109,7 @@ async function refuseLostLedger(directory: string, disk: Disk): Promise<void> {
   }
 }
 
+/** R1, R3. */
 async function findOrAppendHeader(file: DiskFile, directory: string, eventFiles: EventFileFormat, ports: LedgerPorts): Promise<LedgerHeader> {
   const ledgerPath = path.join(directory, 'ledger');
   // Every attempt that fails leaves bytes behind, and findHeader refuses a file that grew beyond what torn headers take.
@@ -131,7 +133,7 @@ async function findOrAppendHeader(file: DiskFile, directory: string, eventFiles:
   }
 }
 
-/** The first valid header, or undefined when the file holds nothing but what a torn header may leave. */
+/** The first valid header, or undefined when the file holds nothing but what a torn header may leave (R3, else R4). R5. */
 async function findHeader(file: DiskFile, ledgerPath: string): Promise<LedgerHeader | undefined> {
   const { size } = await file.stat();
   const frame = await firstFrame(file, Math.min(size, 2 * tornHeaderLimit));
@@ -150,14 +152,14 @@ async function findHeader(file: DiskFile, ledgerPath: string): Promise<LedgerHea
   if (frame || !tornHeader || size > tornHeaderLimit) {
     throw new LedgerCorruptError(
       `${ledgerPath} does not begin with a valid header: it is damaged, or another program's file (${size} bytes). ` +
-        'Run "opossum verify", and restore the file from a backup.',
+        'Run "opossum verify", then "opossum repair", or restore it from a backup.',
       { file: ledgerPath, offset: 0, size },
     );
   }
   return undefined;
 }
 
-/** The first undamaged frame that is a header in its place; where there is none, the first of any kind. */
+/** The first undamaged frame that is a header in its place (R6); where there is none, the first of any kind. */
 async function firstFrame(file: DiskFile, limit: number): Promise<FoundFrame | undefined> {
   const scan = new FrameScan(file, 0, limit);
   let other: FoundFrame | undefined;

@@ -187,7 +187,7 @@ export class Ledger {
 
   /**
    * Takes the word of a checkpoint that the frame `mark` was durable.
-   * @throws LedgerCorruptError when it is not on the chain: what was durable is gone.
+   * @throws LedgerCorruptError when it is not on the chain: what was durable is gone (R10).
    */
   assumeDurable(mark: ChainMark): void {
     if (mark.position > this.last || !this.#chain.includes(mark)) {
@@ -257,6 +257,7 @@ export class Ledger {
     );
   }
 
+  /** R11. */
   async #checkStart(scan: FrameScan, start: ChainPoint): Promise<CountedFrame> {
     const frame = await scan.next();
     if (!frame || frame.offset !== start.offset || frame.head.checksum !== start.checksum) {
@@ -276,7 +277,7 @@ export class Ledger {
 
   #corrupt(problem: string, offset: number): LedgerCorruptError {
     return this.#damaged(
-      new LedgerCorruptError(`${this.path} ${problem}. Run "opossum verify"; restore from a backup.`, {
+      new LedgerCorruptError(`${this.path} ${problem}. Run "opossum verify", then "opossum repair", or restore it from a backup.`, {
         file: this.path,
         offset,
         position: this.last + 1,

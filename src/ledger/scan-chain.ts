@@ -44,7 +44,7 @@ export function orphanError({ head, offset }: FoundFrame, last: number): LedgerC
   return new LedgerCorruptError(
     `The ledger is damaged: the frame at byte ${offset} (positions ${head.first} to ${head.first + head.count - 1}) was written after ` +
       `position ${head.base.position} was durable, but events from position ${last + 1} on are missing or damaged. ` +
-      'Run "opossum verify"; restore from a backup.',
+      'Run "opossum verify", then "opossum repair", or restore it from a backup.',
     { offset, position: last + 1, base: head.base.position },
   );
 }

@@ -25,7 +25,7 @@ export async function isUnsynced(directory: string, disk: Disk): Promise<boolean
   return (await disk.stat(markPath(directory))) !== undefined;
 }
 
-/** If there is a mark, writes what it covers again and removes it. Call it under the lock only. Returns whether there was one. */
+/** R16. If there is a mark, writes what it covers again and removes it. Call it under the lock only. Returns whether there was one. */
 export async function rewriteUnsynced(directory: string, disk: Disk): Promise<boolean> {
   if (!(await isUnsynced(directory, disk))) return false;
   const from = readMark(await disk.readFile(markPath(directory)));
