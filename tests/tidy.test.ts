@@ -67,6 +67,18 @@ describe('rooms', () => {
   });
 });
 
+describe('upkeep', () => {
+  test('stands on the engine, and the engine does not know it', () => {
+    const isUpkeep = (name: string): boolean => name.startsWith('engine/upkeep/');
+    const found = breaches(({ name, text }) =>
+      roomOf(name) !== 'engine' || isUpkeep(name)
+        ? []
+        : importsOf(text).filter((target) => isUpkeep(path.posix.join(path.posix.dirname(name), target))),
+    );
+    expect(found).toEqual([]);
+  });
+});
+
 describe('the outside world', () => {
   test('enters each package through one door', () => {
     const found = breaches(({ name, text }) =>

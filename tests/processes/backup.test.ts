@@ -3,20 +3,12 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { backupContext, openStore, verifyContext, type SequencedEvent } from '../../src/index.js';
+import { backupContext, openStore, verifyContext } from '../../src/index.js';
 import { freshFolder } from '../support/folder.js';
+import { eventsIn } from '../support/read-events.js';
 import { startWorkers } from '../support/workers.js';
 
 const backupProcess = path.join(import.meta.dirname, 'fixtures/backup-process.mjs');
-
-async function eventsIn(directory: string): Promise<SequencedEvent[]> {
-  const store = await openStore({ directory, readOnly: true });
-  try {
-    return await store.read().toArray();
-  } finally {
-    await store.close();
-  }
-}
 
 // goal: every backup taken while writers go on is a consistent, durable prefix of the store, and holds what was acknowledged before it began.
 // method: two processes append batches of three; meanwhile backups are taken one after another and each is compared with the store.

@@ -7,7 +7,8 @@ import { nodeDisk } from '../../src/disk/node-disk.js';
 import type { EnginePorts } from '../../src/engine/engine.js';
 import { systemPorts } from '../../src/engine/system-ports.js';
 import { backupOn } from '../../src/engine/upkeep/backup.js';
-import { backupContext, openStore, verifyContext, type BackupReport, type NewEvent, type OpenStoreOptions, type SequencedEvent } from '../../src/index.js';
+import { backupContext, openStore, verifyContext, type BackupReport, type NewEvent, type OpenStoreOptions } from '../../src/index.js';
+import { eventsIn } from '../support/read-events.js';
 import { systemError } from '../support/faulty-disk.js';
 import { fastRoot } from '../support/folder.js';
 
@@ -30,15 +31,6 @@ async function append(directory: string, events: NewEvent[], options: Partial<Op
   const store = await openStore({ directory, durability: 'os', ...options });
   for (const event of events) await store.append(event, { failIfEventsMatch: { items: [{ tags: event.tags! }] } });
   await store.close();
-}
-
-async function eventsIn(directory: string): Promise<SequencedEvent[]> {
-  const store = await openStore({ directory, readOnly: true });
-  try {
-    return await store.read().toArray();
-  } finally {
-    await store.close();
-  }
 }
 
 /** Every file below a folder, by its path, without lock files. */
