@@ -7,7 +7,7 @@ import type { Clock } from '../disk/clock.js';
 import { withTimeout } from '../locking/lock-errors.js';
 import { Breather } from './breather.js';
 import type { AppendCall } from './call.js';
-import { commitGroup, toOpossumError, type GroupCommitPorts } from './group-commit.js';
+import { commitGroup, outcomeUnknown, toOpossumError, type GroupCommitPorts } from './group-commit.js';
 import type { LockKeeper } from './lock-keeper.js';
 import { Mutex } from './mutex.js';
 
@@ -91,6 +91,7 @@ export class CommitPath {
   mend(timeoutMs: number): Promise<boolean> {
     const { lock } = this.#options;
     return this.#mutex.runExclusive(async () => {
+      if (this.#closing.signal.aborted) return false;
       try {
         await lock.release();
         await lock.take(timeoutMs, this.#closing.signal);
@@ -183,6 +184,8 @@ export class CommitPath {
       await this.#options.beforeGroup();
       await commitGroup(group, this.#ports);
     } catch (error) {
+      // Those that were answered stay answered.
+      for (const call of group) call.reject(isOpossumError(error) ? error : outcomeUnknown(error));
       await this.#options.onPoisoned(error);
     }
     this.#options.lock.touch();

@@ -11,6 +11,7 @@ import { openEventFileCodec, type EventFileCodec } from '../eventfiles/event-fil
 import { EventFileWriter } from '../eventfiles/event-file-writer.js';
 import type { EventIndex } from '../indexing/event-index.js';
 import {
+  holdsHeader,
   openLedgerFile,
   openLedgerFileReadOnly,
   type EventFileFormat,
@@ -84,6 +85,8 @@ export class Engine {
   #sealing: Promise<void> | undefined;
   #healed = false;
   #poisoned = false;
+  /** Whether the mark of a failed sync was left. */
+  #marked: Promise<boolean> | undefined;
   #closed = false;
 
   static async open(options: EngineOptions, ports: EnginePorts): Promise<Engine> {
@@ -205,16 +208,26 @@ export class Engine {
     await this.#sealAll();
     await this.#housekeeping.finish();
     await this.reads.empty();
+    // The disk may have room for it by now.
+    if (this.view.ledger.failure && !(await this.#marked)) await this.#leaveMark(this.view.ledger.failure);
     this.view.index.close();
     await this.#file.close();
   }
 
   async #onLockTaken(hold: LockHold): Promise<void> {
-    if (await rewriteUnsynced(this.directory, this.#ports.disk)) this.view.doubt();
     // R18.
-    if (!hold.takenOver) return;
-    this.#healed = false;
-    this.#housekeeping.onProcessDied();
+    if (hold.takenOver) {
+      this.#healed = false;
+      this.#housekeeping.onProcessDied();
+    }
+    if (!(await rewriteUnsynced(this.directory, this.view.index.scanFrom?.offset ?? 0, this.#ports.disk))) return;
+    this.view.doubt();
+    if (await holdsHeader(this.#file, this.header)) return;
+    throw new StorageFailedError(
+      `${this.view.ledger.path} lost its header when a sync failed. Nothing of this append is stored. Close the store, look after the disk, and open it again.`,
+      'not-committed',
+      { file: this.view.ledger.path },
+    );
   }
 
   #onCommitted(after: ChainPoint, last: number): void {
@@ -228,16 +241,24 @@ export class Engine {
   }
 
   async #onPoisoned(error: unknown): Promise<void> {
+    // Before anybody hears of it: whoever opens the folder next must find the mark.
+    if (this.view.ledger.failure) await (this.#marked ??= this.#leaveMark(this.view.ledger.failure));
     if (this.#poisoned) return;
     this.#poisoned = true;
     this.commits.poison(error);
     // The folder may lead to another store by now: its files are not ours to write.
     void this.#eventFiles?.stop();
-    if (!this.view.ledger.failure) return;
+  }
+
+  async #leaveMark(failure: StorageFailedError): Promise<boolean> {
+    // What was read may be lost from the page cache like anybody else's.
+    this.view.doubt();
     try {
       await markUnsynced(this.directory, this.view.ledger.durablePoint?.offset ?? this.header.offset, this.#place.disk);
-    } catch (second) {
-      this.#ports.warn(`Syncing ${this.view.ledger.path} failed (${messageOf(error)}), and so did leaving a mark for the next process (${messageOf(second)}).`);
+      return true;
+    } catch (error) {
+      this.#ports.warn(`${failure.message} Even leaving a mark for the next process failed (${messageOf(error)}).`);
+      return false;
     }
   }
 

@@ -62,8 +62,7 @@ async function decideAndWrite(open: readonly AppendCall[], settled: Outcome[], v
     failure = error;
   }
   // All or a part of the group may lie in the ledger, not where it was planned or torn: the chain rule tells what counts.
-  view.index.truncate(before);
-  const landed = await findLanded(view);
+  const landed = await findLanded(view, before);
   const again: AppendCall[] = [];
   for (const outcome of outcomes) {
     if (outcome.frame && landed.has(keyOf(outcome.frame.point))) settled.push(outcome);
@@ -73,8 +72,9 @@ async function decideAndWrite(open: readonly AppendCall[], settled: Outcome[], v
   return again;
 }
 
-async function findLanded(view: LedgerView): Promise<ReadonlySet<string>> {
+async function findLanded(view: LedgerView, before: number): Promise<ReadonlySet<string>> {
   try {
+    view.index.truncate(before);
     const landed = new Set<string>();
     await view.catchUp((point) => landed.add(keyOf(point)));
     return landed;
@@ -192,7 +192,7 @@ export function toOpossumError(cause: unknown): OpossumError {
   return new StorageFailedError(message, 'not-committed', {}, cause);
 }
 
-function outcomeUnknown(cause: unknown): StorageFailedError {
+export function outcomeUnknown(cause: unknown): StorageFailedError {
   const message = `Whether the append is stored is unknown: ${messageOf(cause)}. Open the store again and repeat the append with the same event ids.`;
   return new StorageFailedError(message, 'unknown', {}, cause);
 }

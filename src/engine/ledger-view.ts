@@ -9,7 +9,7 @@ import type { Clock } from '../disk/clock.js';
 import { codeOf } from '../disk/error-code.js';
 import type { EventIndex } from '../indexing/event-index.js';
 import { blockSize } from '../indexing/segment.js';
-import type { Ledger } from '../ledger/ledger.js';
+import type { CountedFrame, Ledger } from '../ledger/ledger.js';
 import { Breather } from './breather.js';
 import { Mutex } from './mutex.js';
 import { readRecords } from './record-reader.js';
@@ -20,7 +20,7 @@ export type Durability = 'commit' | 'os';
 /** A reader that cannot sync hands events out when the file has not changed for this long: any writer has synced by then. */
 const quietMs = 1000;
 /** What systems say when a file that is open for reading only cannot be synced; anything else is a failure. */
-const cannotSync = ['EROFS', 'EBADF', 'EINVAL', 'EPERM'];
+const isSyncRefusal = (error: unknown): boolean => ['EROFS', 'EBADF', 'EINVAL', 'EPERM'].includes(codeOf(error) ?? '');
 /** Blocks of the index that may wait in memory before everybody waits until they are sealed. */
 export const maxUnsealedBlocks = 64;
 /** So many events may be written and not durable before a sync is made for the sake of memory. */
@@ -66,28 +66,35 @@ export class LedgerView {
     this.#breather = new Breather(options.clock);
   }
 
-  /** Position up to which events may be handed out, after looking for what other processes added. */
-  async refresh(durability: Durability): Promise<number> {
+  /**
+   * Position up to which events may be handed out, after looking for what other processes added. It reaches `known` if that
+   * event is in the ledger: somebody else may have synced it and passed its position on.
+   */
+  async refresh(durability: Durability, known = 0): Promise<number> {
     const { ledger } = this;
     await this.#breather.breathe();
     if (!(await ledger.isCurrent())) await this.exclusively(() => this.catchUp());
     if (durability === 'os') return ledger.written;
-    if (this.#told > ledger.durable) {
+    if (this.#wanted(known) > ledger.durable) {
       if (ledger.failure || ((await this.#isSuspect()) && !(await this.#mend()))) return ledger.durable;
       if (this.#doubtful) await this.exclusively(() => this.catchUp());
-      if (this.#options.readOnly) return this.#refreshWithoutSync();
-      await this.makeDurable(this.#told);
+      if (this.#options.readOnly) return this.#refreshReadOnly();
+      await this.makeDurable(this.#wanted(known));
     }
     return ledger.durable;
   }
 
-  /** Resolves when every event up to `position` is durable. @throws StorageFailedError when a sync failed, then and ever after. */
-  async makeDurable(position: number): Promise<void> {
+  /**
+   * Resolves when every event up to `position` is durable.
+   * @throws StorageFailedError when a sync failed, then and ever after; what the disk threw when `isRefusal` says that it
+   *   only refuses to sync such a file.
+   */
+  async makeDurable(position: number, isRefusal: (error: unknown) => boolean = () => false): Promise<void> {
     if (this.ledger.durable >= position) return;
     try {
-      await this.ledger.makeDurable(position);
+      await this.ledger.makeDurable(position, isRefusal);
     } catch (error) {
-      await this.#options.onSyncFailed(error);
+      if (!isRefusal(error)) await this.#options.onSyncFailed(error);
       throw error;
     }
   }
@@ -99,14 +106,20 @@ export class LedgerView {
 
   /** Takes in what was added to the ledger, and tells `onFrame` of each frame that counts. Only within `exclusively`. */
   async catchUp(onFrame?: (point: ChainPoint) => void): Promise<void> {
-    if (this.#doubtful && !(await this.#isSuspect())) this.#forgetUndurable();
-    await this.ledger.catchUp(({ point, events }) => {
+    if (this.#doubtful && !(await this.#isSuspect())) {
+      this.#doubtful = false;
+      this.#forgetUndurable();
+    }
+    const take = ({ point, events }: CountedFrame): Promise<void> | undefined => {
       this.index.addFrame(point, events);
       this.tell(point.position);
       onFrame?.(point);
       // Without its files the whole index would gather in memory.
       return this.index.unsealed > maxUnsealedBlocks ? this.seal() : undefined;
-    });
+    };
+    if (await this.ledger.catchUp(take)) return;
+    this.#forgetUndurable();
+    await this.ledger.catchUp(take);
   }
 
   /** Moves what is full and durable of the index from memory into files. Never fails. */
@@ -169,8 +182,11 @@ export class LedgerView {
     return false;
   }
 
+  #wanted(known: number): number {
+    return known > this.#told && known <= this.ledger.written ? known : this.#told;
+  }
+
   #forgetUndurable(): void {
-    this.#doubtful = false;
     this.ledger.forgetUndurable();
     this.index.truncate(this.ledger.written);
     this.#told = Math.min(this.#told, this.ledger.written);
@@ -187,22 +203,21 @@ export class LedgerView {
     }
   }
 
-  async #refreshWithoutSync(): Promise<number> {
+  /** Syncs where the system lets a reader do so; otherwise waits until nothing has changed for a while. */
+  async #refreshReadOnly(): Promise<number> {
     const { ledger } = this;
     const now = this.#options.clock.monotonic();
     const mark = ledger.writtenPoint;
     if (this.#unsyncable?.written !== mark.position) {
       try {
-        await ledger.file.dataSync();
-        ledger.assumeDurable(mark);
+        await this.makeDurable(mark.position, isSyncRefusal);
         return ledger.durable;
       } catch (error) {
-        if (!cannotSync.includes(codeOf(error) ?? '')) throw error;
+        if (!isSyncRefusal(error)) throw error;
         this.#unsyncable = { written: mark.position, sinceMs: codeOf(error) === 'EROFS' ? now - quietMs : now };
       }
     }
-    if (now - this.#unsyncable!.sinceMs < quietMs) return ledger.durable;
-    ledger.assumeDurable(mark);
+    if (now - this.#unsyncable!.sinceMs >= quietMs && ledger.writtenPoint === mark) ledger.assumeDurable(mark);
     return ledger.durable;
   }
 }

@@ -1,4 +1,4 @@
-import { PositionAheadError, StoreClosedError } from '../core/errors.js';
+import { PositionAheadError, StorageFailedError, StoreClosedError } from '../core/errors.js';
 import type { ReadOptions, SubscribeOptions } from '../core/event-store.js';
 import type { EventSource } from '../core/event-stream.js';
 import type { SequencedEvent } from '../core/event.js';
@@ -128,10 +128,14 @@ class EventCursor {
 function findHeadAfter({ engine, durability }: Reader, after: number): Promise<number> {
   const { view } = engine;
   return engine.reads.run(async () => {
-    const head = await view.refresh(durability);
+    const head = await view.refresh(durability, after);
     if (after <= head || after > view.ledger.written || engine.isReadOnly) return head;
-    await view.makeDurable(after);
-    return view.ledger.durable;
+    throw new StorageFailedError(
+      `Events up to position ${after} are in ${view.ledger.path}, but a sync failed and whether they are on the disk is not known. ` +
+        'Look after the disk and read again: the next process that can write to the folder writes them again.',
+      'not-committed',
+      { position: after, head },
+    );
   });
 }
 

@@ -49,12 +49,12 @@ export class EventFolders {
       if (found?.equals(bytes)) return;
     }
     try {
-      await this.#replace(target, bytes);
+      await this.#replace(target, bytes, mode);
     } catch (error) {
       // Somebody removed the folder or, cleaning up, the temporary file; or one with its name was left by a failure of ours.
       if (!['ENOENT', 'EEXIST'].includes(codeOf(error) ?? '')) throw error;
       this.#folder = '';
-      await this.#replace(target, bytes);
+      await this.#replace(target, bytes, mode);
     }
   }
 
@@ -76,12 +76,14 @@ export class EventFolders {
     }
   }
 
-  async #replace(target: string, bytes: Buffer): Promise<void> {
+  async #replace(target: string, bytes: Buffer, mode: PutMode): Promise<void> {
     const { disk, token } = this.#options;
     await this.#makeFolder(path.dirname(target));
     const temporary = path.join(path.dirname(target), `.${path.basename(target)}.${token}.tmp`);
     try {
       await disk.createFile(temporary, bytes);
+      // Another process may have called the file durable that this one takes the place of.
+      if (mode === 'replace') await disk.syncFile(temporary);
       await disk.rename(temporary, target);
     } catch (error) {
       await this.#removeQuietly(temporary);

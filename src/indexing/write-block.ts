@@ -8,7 +8,7 @@ import type { MemorySegment } from './memory-segment.js';
 export type WriteBlockOptions = { readonly disk: Disk; readonly random: Random; readonly ledgerId: Buffer; yieldTurn(): Promise<void> };
 
 /**
- * Writes a full segment to the file `target`, whole or not at all for every other process; nothing is synced. Makes the
+ * Writes a full segment to the file `target`, whole or not at all, after a power cut too; when its name is durable is left open. Makes the
  * folder when it is absent. Calls `beforeReplace` when the file is about to be replaced: Windows wants it closed by then.
  */
 export async function writeBlock(target: string, segment: MemorySegment, options: WriteBlockOptions, beforeReplace: () => void): Promise<void> {
@@ -16,6 +16,8 @@ export async function writeBlock(target: string, segment: MemorySegment, options
   const temporary = `${target}.${random.bytes(6).toString('hex')}.tmp`;
   try {
     await createFile(temporary, await encodeBlock(segment, ledgerId, () => options.yieldTurn()), disk);
+    // A power cut would leave a torn block otherwise, which nobody reads but which verify would call damaged.
+    await disk.syncFile(temporary);
     beforeReplace();
     await disk.rename(temporary, target);
   } catch (error) {

@@ -171,6 +171,12 @@ async function firstFrame(file: DiskFile, limit: number): Promise<FoundFrame | u
   return undefined;
 }
 
+/** Whether the header is in the file, whole, where it was. */
+export async function holdsHeader(file: DiskFile, header: LedgerHeader): Promise<boolean> {
+  const frame = await new FrameScan(file, header.offset, header.end).next();
+  return frame?.offset === header.offset && frame.head.checksum === header.checksum;
+}
+
 function toHeader({ head, bytes, offset, start, end }: FoundFrame): LedgerHeader {
   const body = decodeHeaderBody(bytes, start, head) as HeaderBody;
   return { ledgerId: head.ledgerId, eventFiles: body.eventFiles, createdAt: body.createdAt, checksum: head.checksum, offset, end };

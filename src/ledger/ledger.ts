@@ -37,6 +37,8 @@ export class Ledger {
   #syncing: Promise<void> | undefined;
   #failure: StorageFailedError | undefined;
   #damage: LedgerCorruptError | undefined;
+  /** Whether frames that are remembered and not durable were read in an earlier look than the one that is going on. */
+  #mayHaveVanished = false;
 
   /** `start` is where an index block says that the chain goes on; the ledger's beginning when absent. */
   constructor(path: string, file: DiskFile, header: LedgerHeader, start: ChainPoint | undefined, clock: Clock) {
@@ -80,16 +82,20 @@ export class Ledger {
   /**
    * Scans what was added to the file, by whomever. Hands each frame that counts to `take` in the very moment in which it
    * counts, so that whoever asks meanwhile finds `written` and what `take` keeps in step; waits when `take` wants to.
+   *
+   * Returns false when a frame does not fit to frames that were read before and are not durable: a failed sync may have
+   * taken those away. Forget them then, and look again.
    */
-  async catchUp(take: (frame: CountedFrame) => Awaitable<void>): Promise<void> {
+  async catchUp(take: (frame: CountedFrame) => Awaitable<void>): Promise<boolean> {
     if (this.#damage) throw this.#damage;
     const { size } = await this.file.stat();
-    if (size === this.#size) return;
+    if (size === this.#size) return true;
     if (size < this.#scanned) throw this.#corrupt('is shorter than it was: committed events are missing', size);
     const scan = new FrameScan(this.file, this.#scanned, size);
     if (this.#start) await take(await this.#checkStart(scan, this.#start));
     for (let frame = await scan.next(); frame; frame = await scan.next()) {
       const verdict = this.#chain.judge(frame.head, frame.offset);
+      if (verdict === 'orphan' && this.#mayHaveVanished) return false;
       if (verdict === 'orphan') throw this.#damaged(orphanError(frame, this.last));
       if (verdict !== 'counts') continue;
       const taken = take(this.#count(frame));
@@ -98,6 +104,8 @@ export class Ledger {
     }
     this.#scanned = scan.position;
     this.#size = size;
+    this.#mayHaveVanished = true;
+    return true;
   }
 
   /**
@@ -156,16 +164,17 @@ export class Ledger {
   /**
    * Resolves when every event up to `position` (inclusive, in the file) is durable. Syncs one at a time: callers that come
    * during a sync share the next one.
-   * @throws StorageFailedError with outcome 'unknown' when a sync failed, then and ever after.
+   * @throws StorageFailedError with outcome 'unknown' when a sync failed, then and ever after; what the disk threw when
+   *   `isRefusal` says that it only refuses to sync such a file.
    */
-  async makeDurable(position: number): Promise<void> {
+  async makeDurable(position: number, isRefusal: (error: unknown) => boolean = () => false): Promise<void> {
     while (this.#durable.position < position) {
       if (this.#failure) throw this.#failure;
       if (position > this.#written.position) throw this.#vanished(position);
       if (this.#syncing) {
         await this.#syncing.catch(() => undefined);
       } else {
-        this.#syncing = this.#sync();
+        this.#syncing = this.#sync(isRefusal);
         try {
           await this.#syncing;
         } finally {
@@ -202,6 +211,7 @@ export class Ledger {
    */
   forgetUndurable(): void {
     const point = this.durablePoint;
+    this.#mayHaveVanished = false;
     if (this.#start || !point) return;
     this.#planned = [];
     this.#chain.truncate(point.position);
@@ -231,11 +241,12 @@ export class Ledger {
     this.#chain.forgetBelow(Math.min(position, this.#durable.position));
   }
 
-  async #sync(): Promise<void> {
+  async #sync(isRefusal: (error: unknown) => boolean): Promise<void> {
     const mark = this.#written;
     try {
       await this.file.dataSync();
     } catch (error) {
+      if (isRefusal(error)) throw error;
       this.#failure = new StorageFailedError(
         `Syncing ${this.path} failed (${error instanceof Error ? error.message : String(error)}). Whether the last appends are stored is unknown, ` +
           'and this store takes no more. Close it, look after the disk, open it again, and repeat the appends with the same event ids.',
@@ -245,7 +256,8 @@ export class Ledger {
       );
       throw this.#failure;
     }
-    if (mark.position > this.#durable.position) this.#durable = mark;
+    // The frame may have been forgotten during the sync.
+    if (mark.position > this.#durable.position && this.#chain.includes(mark)) this.#durable = mark;
   }
 
   #vanished(position: number): StorageFailedError {

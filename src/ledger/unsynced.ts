@@ -15,8 +15,8 @@ export async function markUnsynced(directory: string, from: number, disk: Disk):
   try {
     await disk.createFile(markPath(directory), Buffer.from(JSON.stringify({ from })));
   } catch (error) {
-    // EEXIST: another failure left a mark already, and it reaches at least as far back.
-    if (codeOf(error) !== 'EEXIST') throw error;
+    // Another failure left a mark already, which reaches at least as far back; or a full disk took the name and nothing else.
+    if (codeOf(error) !== 'EEXIST' && !(await isUnsynced(directory, disk))) throw error;
   }
 }
 
@@ -25,17 +25,21 @@ export async function isUnsynced(directory: string, disk: Disk): Promise<boolean
   return (await disk.stat(markPath(directory))) !== undefined;
 }
 
-/** R16. If there is a mark, writes what it covers again and removes it. Call it under the lock only. Returns whether there was one. */
-export async function rewriteUnsynced(directory: string, disk: Disk): Promise<boolean> {
+/**
+ * R16. If there is a mark, writes what it covers again and removes it. One that does not say what it covers covers everything
+ * from `otherwiseFrom` on, an offset before which everything was durable long ago. Call it under the lock only. Returns
+ * whether there was a mark.
+ */
+export async function rewriteUnsynced(directory: string, otherwiseFrom: number, disk: Disk): Promise<boolean> {
   if (!(await isUnsynced(directory, disk))) return false;
-  const from = readMark(await disk.readFile(markPath(directory)));
+  const from = readMark(await disk.readFile(markPath(directory))) ?? otherwiseFrom;
   const file = await disk.open(path.join(directory, 'ledger'), 'update');
   try {
     const { size } = await file.stat();
     for (let offset = from; offset < size; offset += pieceLength) {
       const piece = Buffer.alloc(Math.min(pieceLength, size - offset));
-      await file.read(piece, offset);
-      await file.writeAt(piece, offset);
+      const count = await file.read(piece, offset);
+      await file.writeAt(piece.subarray(0, count), offset);
     }
     await file.dataSync();
   } finally {
@@ -46,12 +50,11 @@ export async function rewriteUnsynced(directory: string, disk: Disk): Promise<bo
   return true;
 }
 
-/** A mark that cannot be read covers the whole file. */
-function readMark(bytes: Buffer | undefined): number {
+function readMark(bytes: Buffer | undefined): number | undefined {
   try {
     const { from } = JSON.parse(bytes?.toString('utf8') ?? '') as { from?: unknown };
-    return typeof from === 'number' && Number.isSafeInteger(from) && from >= 0 ? from : 0;
+    return typeof from === 'number' && Number.isSafeInteger(from) && from >= 0 ? from : undefined;
   } catch {
-    return 0;
+    return undefined;
   }
 }

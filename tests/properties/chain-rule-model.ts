@@ -180,15 +180,22 @@ export class World {
   async #catchUp(one: Process, onFrame?: (point: ChainPoint) => void): Promise<void> {
     if (one.doubtful && !this.#mark && !this.#trustsItsView) {
       one.doubtful = false;
-      one.ledger.forgetUndurable();
-      one.points = one.points.filter(({ position }) => position <= one.ledger.durable);
-      // What it wrote itself may be among what is forgotten: its callers hear that the outcome is unknown.
-      one.settled.length = 0;
+      this.#forgetUndurable(one);
     }
-    await one.ledger.catchUp(({ point }) => {
+    const take = ({ point }: { point: ChainPoint }): void => {
       one.points.push(point);
       onFrame?.(point);
-    });
+    };
+    if (await one.ledger.catchUp(take)) return;
+    this.#forgetUndurable(one);
+    await one.ledger.catchUp(take);
+  }
+
+  #forgetUndurable(one: Process): void {
+    one.ledger.forgetUndurable();
+    one.points = one.points.filter(({ position }) => position <= one.ledger.durable);
+    // What it wrote itself may be among what is forgotten: its callers hear that the outcome is unknown.
+    one.settled.length = 0;
   }
 
   /** As under the lock: looks for the mark of a failed sync, catches up, and plans a group. */

@@ -78,7 +78,7 @@ export async function positionsOf(index: EventIndex, query: Query, range: { afte
   return index.cursor(query, { after: 0, upTo: index.last, backwards: false, ...range }).next(Infinity);
 }
 
-export class MapDisk implements Pick<Disk, 'open' | 'list' | 'createFile' | 'rename' | 'removeFile' | 'makeDirectory'> {
+export class MapDisk implements Pick<Disk, 'open' | 'list' | 'createFile' | 'rename' | 'removeFile' | 'makeDirectory' | 'syncFile'> {
   readonly files = new Map<string, Buffer>();
   /** Calls return promises, as those of a slow disk do. */
   isSlow = false;
@@ -139,6 +139,10 @@ export class MapDisk implements Pick<Disk, 'open' | 'list' | 'createFile' | 'ren
 
   removeFile(path: string): Awaitable<void> {
     return this.#do('removeFile', path, () => void this.files.delete(path));
+  }
+
+  syncFile(path: string): Awaitable<void> {
+    return this.#do('syncFile', path, () => undefined);
   }
 
   makeDirectory(): Awaitable<boolean> {

@@ -144,7 +144,7 @@ class Backup {
   async #continue(source: string, { folder }: TargetPlace): Promise<BackupReport> {
     const hold = await this.#lock(folder);
     try {
-      await rewriteUnsynced(folder, this.#ports.disk);
+      await rewriteUnsynced(folder, 0, this.#ports.disk);
       const report = await this.#fill(source, folder, hold, true);
       await this.#verify(path.resolve(this.#options.destination));
       return report;

@@ -95,7 +95,7 @@ export class RepairRun {
     if (await isUnsynced(directory, disk)) {
       this.#log.add({ what: 'ledger', where: 'ledger.unsynced', message: 'A sync failed: the end of the ledger is written again in its place and made durable.' }, false);
       mayGoOn?.();
-      if (mayGoOn) await rewriteUnsynced(directory, disk);
+      if (mayGoOn) await rewriteUnsynced(directory, 0, disk);
     }
     // Marks of a checkpoint may only speak of what is durable.
     if (mayGoOn) await disk.syncFile(path.join(directory, 'ledger'));
