@@ -64,7 +64,7 @@ export class EventFileWriter {
   constructor(options: EventFileWriterOptions) {
     this.#options = options;
     const { disk, directory, codec, token } = options;
-    this.#folders = new EventFolders({ disk, directory, format: codec.format, token });
+    this.#folders = new EventFolders({ disk, directory, codec, token });
     this.#progress = new Progress(options.complete);
   }
 

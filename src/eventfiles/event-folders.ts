@@ -1,18 +1,19 @@
 /*
  * Puts event files into their folders. A file appears whole, by rename, or not at all; one that is right already stays as
- * it is. Nothing here deletes an event file: only temporary files whose event file is in place are removed.
+ * it is. Nothing here deletes an event file: another event's that is in the way is set aside, and only temporary files whose
+ * event file is in place are removed.
  */
 import path from 'node:path';
 import type { Disk } from '../disk/disk.js';
 import { codeOf } from '../disk/error-code.js';
-import type { EventFileFormat } from './event-file.js';
-import { fileName, folderName, positionOf } from './paths.js';
+import type { EventFileCodec } from './event-file.js';
+import { fileName, folderName, positionOf, voidFolder } from './paths.js';
 
 export type EventFoldersOptions = {
   readonly disk: Disk;
   /** Folder `events` of the context. */
   readonly directory: string;
-  readonly format: EventFileFormat;
+  readonly codec: EventFileCodec;
   /** Part of the temporary names: unique to this process. */
   readonly token: string;
 };
@@ -35,18 +36,20 @@ export class EventFolders {
   }
 
   pathOf(position: number): string {
-    const { directory, format } = this.#options;
-    return path.join(directory, folderName(position), fileName(position, format));
+    const { directory, codec } = this.#options;
+    return path.join(directory, folderName(position), fileName(position, codec.format));
   }
 
   /** Puts the file of `position` in place, of whatever is there (R14, R15). */
   async put(position: number, bytes: Buffer, mode: PutMode): Promise<void> {
-    const { disk } = this.#options;
+    const { disk, codec } = this.#options;
     const target = this.pathOf(position);
     // A file that is right stays as it is, whoever made it: another process may have made it durable and said so.
     if (mode === 'compare' || (mode === 'write' && (await disk.stat(target)))) {
       const found = await disk.readFile(target);
       if (found?.equals(bytes)) return;
+      // It may be the only copy of an event that the ledger lost.
+      if (found && codec.decode(found)?.position === position) await this.#moveToVoid(target);
     }
     try {
       await this.#replace(target, bytes, mode);
@@ -63,17 +66,26 @@ export class EventFolders {
    * of no use even to a process that lives. Costs one listing; never fails.
    */
   async removeLeftovers(position: number): Promise<void> {
-    const { disk, format } = this.#options;
+    const { disk, codec } = this.#options;
     const folder = path.dirname(this.pathOf(position));
     try {
       for (const name of (await disk.list(folder)) ?? []) {
         const [, target = ''] = /^\.(.+)\.[^.]+\.tmp$/.exec(name) ?? [];
-        const own = positionOf(target, format);
+        const own = positionOf(target, codec.format);
         if (own !== undefined && own <= position) await disk.removeFile(path.join(folder, name));
       }
     } catch {
       // A leftover is harmless.
     }
+  }
+
+  async #moveToVoid(target: string): Promise<void> {
+    const { disk, directory } = this.#options;
+    const folder = path.join(directory, voidFolder);
+    await disk.makeDirectory(folder);
+    let aside = path.join(folder, path.basename(target));
+    for (let n = 2; await disk.stat(aside); n++) aside = path.join(folder, `${path.basename(target)}.${n}`);
+    await disk.rename(target, aside);
   }
 
   async #replace(target: string, bytes: Buffer, mode: PutMode): Promise<void> {

@@ -3,6 +3,9 @@ import type { EventFileFormat } from './event-file.js';
 /** Events in one folder: folders stay small enough to list and to copy. */
 export const eventsPerFolder = 1000;
 
+/** Folder within `events` for event files that stood in the way of others. */
+export const voidFolder = 'void';
+
 /** Name of the folder that holds the file of `position`: `0000001` for 1 to 1,000. Widths grow, never wrap. */
 export function folderName(position: number): string {
   return String(Math.floor((position - 1) / eventsPerFolder) + 1).padStart(7, '0');

@@ -311,6 +311,23 @@ describe('event files, marks and leftovers', () => {
     expect(folder.bytes('/data/default/events/0000001/notes.txt').toString()).toBe('mine');
   });
 
+  test('R15 an event file of another event is in the way: it is set aside, since it may be the only copy of what the ledger lost', async () => {
+    const [folder, other] = [await Folder.small(), await Folder.small(2)];
+    const store = await other.open();
+    await store.append([event('x'), event('y')]);
+    await store.close();
+    const foreign = other.bytes(eventPath(5));
+    for (const round of [1, 2]) {
+      folder.disk.overwrite(eventPath(4 + round), other.bytes(eventPath(4 + round)));
+      const next = await folder.open();
+      await next.append(event(`e${round}`));
+      await folder.until(() => folder.bytes(eventPath(4 + round)).includes(`"e${round}"`));
+      await next.close();
+    }
+    expect(folder.bytes('/data/default/events/void/000000005.json')).toEqual(foreign);
+    expect(folder.disk.files().has('/data/default/events/void/000000006.json')).toBe(true);
+  });
+
   test('R16 a failed sync left its mark: the bytes are written and synced again before anything else', async () => {
     const folder = await Folder.small();
     const store = await folder.open();

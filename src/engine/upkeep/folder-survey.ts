@@ -1,6 +1,6 @@
 import path from 'node:path';
 import type { Disk } from '../../disk/disk.js';
-import { fileName, folderName, positionOf } from '../../eventfiles/paths.js';
+import { fileName, folderName, positionOf, voidFolder } from '../../eventfiles/paths.js';
 import type { EventFileFormat } from '../../ledger/header.js';
 import type { Breather } from '../breather.js';
 
@@ -26,8 +26,6 @@ export type SurveyOptions = {
 
 /** Where repair writes a new ledger before it gets its name. */
 export const repairingName = 'ledger.repairing';
-/** Below `events/`: files that belong to no frame and whose position was needed. */
-export const voidFolder = 'void';
 
 const temporaryName = /\.tmp$/;
 

@@ -7,9 +7,10 @@ import path from 'node:path';
 import type { StoredBatch } from '../../core/stored.js';
 import type { Disk } from '../../disk/disk.js';
 import { eventFileContent, type EventFileCodec } from '../../eventfiles/event-file.js';
+import { voidFolder } from '../../eventfiles/paths.js';
 import type { DamagedBlock } from '../../indexing/verify-blocks.js';
 import type { Breather } from '../breather.js';
-import { eventFilePath, voidFolder } from './folder-survey.js';
+import { eventFilePath } from './folder-survey.js';
 import type { Quarantine } from './quarantine.js';
 import type { RepairLog } from './repair-log.js';
 
