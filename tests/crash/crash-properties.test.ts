@@ -6,4 +6,4 @@
 import { test } from 'vitest';
 import { checkRandomLives } from '../support/crash-lives.js';
 
-test('random workloads of several processes over several power cuts', () => checkRandomLives({ numRuns: 600 }), 60_000);
+test('random workloads of several processes over several power cuts', () => checkRandomLives({ numRuns: 500 }), 60_000);

@@ -11,6 +11,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ do: fc.constant('decide'), tag: fc.nat(8) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('resend'), which: fc.nat(20) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('read') }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('peek') }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('wait'), ms: fc.integer({ min: 1, max: 3000 }) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('reopen') }) },
 ) as fc.Arbitrary<Step>;
@@ -38,15 +39,18 @@ type Life = typeof life extends fc.Arbitrary<infer T> ? T : never;
 async function live(simulation: Simulation, { processes, cutAt, cut, fault, kill }: Life, promises: Promises): Promise<void> {
   let changes = 0;
   let isOn = true;
-  simulation.disk.onOperation = ({ changes: isChange, process }) => {
+  /** Who is killed in the moment between a failed sync and the mark of it cannot tell anybody (docs/decisions/007-readers-mend.md). */
+  let mayBeKilled = true;
+  simulation.disk.onOperation = ({ changes: isChange, process, kind }) => {
     if (!isChange || !isOn) return undefined;
     changes++;
-    if (changes === kill) simulation.kill(process);
+    if (changes === kill && mayBeKilled) simulation.kill(process);
     if (changes === cutAt) {
       isOn = false;
       simulation.cutPower(cut);
     }
     if (changes !== fault?.at) return undefined;
+    if (kind === 'sync') mayBeKilled = false;
     return fault.code === 'short' ? { shortWrite: fault.take } : { code: fault.code, take: fault.take };
   };
   await runAll(simulation, processes, promises);

@@ -26,6 +26,8 @@ export type Step =
   /** The same batch as an earlier one of any process, as after a lost answer. */
   | { readonly do: 'resend'; readonly which: number }
   | { readonly do: 'read' }
+  /** Opens the folder for reading only, reads, and closes. */
+  | { readonly do: 'peek' }
   | { readonly do: 'wait'; readonly ms: number }
   | { readonly do: 'reopen' };
 
@@ -143,6 +145,9 @@ export async function runSteps(process: SimulatedProcess, steps: readonly Step[]
       case 'read':
         await observe(store, 'all', promises);
         break;
+      case 'peek':
+        await peek(process, promises);
+        break;
       case 'wait':
         await simulation.advance(step.ms);
         break;
@@ -165,6 +170,16 @@ async function observe(store: EventStore, query: Query, promises: Promises): Pro
   } catch (error) {
     if (isOpossumError(error, 'STORAGE_FAILED')) return undefined;
     throw error;
+  }
+}
+
+async function peek(process: SimulatedProcess, promises: Promises): Promise<void> {
+  try {
+    const store = await process.openStore({ directory, readOnly: true });
+    await observe(store, 'all', promises);
+    await store.close();
+  } catch (error) {
+    if (!isOpossumError(error, 'STORAGE_FAILED')) throw error;
   }
 }
 
