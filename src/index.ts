@@ -2,6 +2,7 @@
 export type { AppendCondition } from './core/condition.js';
 export {
   AppendConditionFailedError,
+  DecisionConflictError,
   EventIdConflictError,
   InvalidInputError,
   isOpossumError,
@@ -12,6 +13,8 @@ export {
   StorageFailedError,
   StoreClosedError,
   UnsupportedFormatError,
+  WrongExpectedVersionError,
+  type ConflictingEvent,
   type ErrorCode,
   type ErrorDetails,
 } from './core/errors.js';
@@ -29,6 +32,44 @@ export { repairContext, type RepairOptions, type RepairReport } from './engine/u
 export type { RepairAction } from './engine/upkeep/repair-log.js';
 export { verifyContext, type VerifyOptions, type VerifyReport } from './engine/upkeep/verify.js';
 export { openMemoryStore, type MemoryStoreOptions } from './memory/memory-event-store.js';
+export { causedBy, withContext, type EventContext } from './modelling/context.js';
+export { decide, type DecideOptions } from './modelling/decide.js';
+export {
+  reject,
+  type DecideResult,
+  type DecisionAppended,
+  type DecisionContext,
+  type DecisionModels,
+  type DecisionRejected,
+  type DecisionWithoutEvents,
+  type Outcome,
+  type Rejection,
+  type StatesOf,
+} from './modelling/decision.js';
+export { decisionModel, type DecisionModel, type DecisionModelOptions, type StateOf } from './modelling/decision-model.js';
+export { defineEvent, type DefineEventOptions } from './modelling/define-event.js';
+export type { EventDefinition, EventOf, EventOptions, TypedEvent, TypedNewEvent } from './modelling/event-definition.js';
+export { parseEvents } from './modelling/parse-events.js';
+export type { Loaded } from './modelling/repository-fold.js';
+export type {
+  DomainEvent,
+  NewEventOf,
+  UpdateAppended,
+  UpdateContext,
+  UpdateOptions,
+  UpdateOutcome,
+  UpdateRejected,
+  UpdateResult,
+  UpdateWithoutEvents,
+} from './modelling/repository-update.js';
+export { repository, type Repository, type RepositoryOptions, type TypedRepositoryOptions } from './modelling/repository.js';
+export type { RetryOptions } from './modelling/retry.js';
+export type { StandardSchemaV1 } from './modelling/standard-schema.js';
+export type { StreamReadOptions, VersionedEvent, VersionedEvents } from './modelling/stream-reading.js';
+export { stream, type ExpectedVersion, type Stream, type StreamAppendOptions, type StreamAppendResult } from './modelling/stream.js';
+export { tag, type DerivedTags, type Tag, type TagOf, type TagValue } from './modelling/tag.js';
+export { mergeQueries, query, type EventSelection } from './modelling/typed-query.js';
+export { upcast, type Upcast, type Upcasts } from './modelling/upcast.js';
 export { exportEvents, type ExportOptions } from './transfer/export-events.js';
 export { importEvents, type ImportOptions, type ImportProgress, type ImportResult } from './transfer/import-events.js';
 export type { ImportSource } from './transfer/import-source.js';

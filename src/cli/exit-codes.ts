@@ -32,6 +32,7 @@ OPOSSUM_DIR stands in for --dir; NO_COLOR turns colours off; OPOSSUM_DEBUG=1 sho
 
 const byErrorCode: Record<ErrorCode, ExitCode> = {
   APPEND_CONDITION_FAILED: exitCodes.conditionFailed,
+  DECISION_CONFLICT: exitCodes.conditionFailed,
   EVENT_ID_CONFLICT: exitCodes.invalidInput,
   INVALID_INPUT: exitCodes.invalidInput,
   LEDGER_CORRUPT: exitCodes.corrupt,
@@ -40,6 +41,7 @@ const byErrorCode: Record<ErrorCode, ExitCode> = {
   STORAGE_FAILED: exitCodes.unexpected,
   STORE_CLOSED: exitCodes.unexpected,
   UNSUPPORTED_FORMAT: exitCodes.corrupt,
+  WRONG_EXPECTED_VERSION: exitCodes.conditionFailed,
 };
 
 /** An error of the command line itself, with what the command ends with. */

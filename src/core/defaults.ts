@@ -5,3 +5,23 @@ export const systemDefaults: EventDefaults = {
   newId: () => globalThis.crypto.randomUUID(),
   now: () => Date.now(),
 };
+
+/** Waiting and jitter of retries, for callers who bring none of their own. */
+export const retryDefaults = { sleep: sleepUnlessAborted, random: () => Math.random() };
+
+/** Resolves after `ms`; rejects with `signal.reason` as soon as that aborts. */
+function sleepUnlessAborted(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason);
+    const abort = (): void => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    };
+    const timer = setTimeout(() => {
+      // A signal may outlive a million waits: each takes its listener along.
+      signal?.removeEventListener('abort', abort);
+      resolve();
+    }, ms);
+    signal?.addEventListener('abort', abort, { once: true });
+  });
+}

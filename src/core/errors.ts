@@ -3,6 +3,7 @@ import type { Query } from './query.js';
 /** Every error of this library has one of these codes; `docs/errors.md` explains each. They never change. */
 export type ErrorCode =
   | 'APPEND_CONDITION_FAILED'
+  | 'DECISION_CONFLICT'
   | 'EVENT_ID_CONFLICT'
   | 'INVALID_INPUT'
   | 'LEDGER_CORRUPT'
@@ -10,7 +11,8 @@ export type ErrorCode =
   | 'POSITION_AHEAD'
   | 'STORAGE_FAILED'
   | 'STORE_CLOSED'
-  | 'UNSUPPORTED_FORMAT';
+  | 'UNSUPPORTED_FORMAT'
+  | 'WRONG_EXPECTED_VERSION';
 
 export type ErrorDetails = Readonly<Record<string, unknown>>;
 
@@ -62,6 +64,46 @@ export class AppendConditionFailedError extends OpossumError {
     this.type = conflict.type;
     this.tags = conflict.tags;
   }
+}
+
+/** An event that a decision rests on, appended by somebody else after it was read. */
+export type ConflictingEvent = {
+  readonly position: number;
+  readonly type: string;
+  readonly tags: readonly string[];
+  /** Undefined when the event could not be read again. */
+  readonly timestamp: string | undefined;
+  /** The names of the models whose queries match it. */
+  readonly models: readonly string[];
+};
+
+/** Every attempt of a decision lost a race: the same call can succeed later, or with more attempts. Nothing was appended. */
+export class DecisionConflictError extends OpossumError {
+  override readonly code = 'DECISION_CONFLICT';
+  override readonly retryable = true;
+  /** How often it was tried, from 1. */
+  readonly attempts: number;
+  /** What came between the last attempt's reading and its append: the lowest positions first, at most ten. */
+  readonly conflicts: readonly ConflictingEvent[];
+
+  constructor(attempts: number, after: number, conflicts: readonly ConflictingEvent[], cause: unknown) {
+    super(
+      `Decision gave up after ${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}: after position ${after}, which the last one rested on, ` +
+        `others appended ${conflicts.map(conflictText).join('; ')}. Nothing was appended: call decide again, or allow more attempts ("maxAttempts").`,
+      { attempts, after, conflicts },
+      cause,
+    );
+    this.attempts = attempts;
+    this.conflicts = conflicts;
+  }
+}
+
+/** Short, however many tags there are and however long they are: `conflicts` has them all. */
+function conflictText({ position, type, tags, timestamp, models }: ConflictingEvent): string {
+  const brief = (text: string): string => JSON.stringify(text.length <= 60 ? text : `${text.slice(0, 60)}…`.toWellFormed());
+  const tagged = tags.length === 0 ? 'no tags' : tags.slice(0, 4).map(brief).join(', ') + (tags.length > 4 ? `, and ${tags.length - 4} more` : '');
+  const time = timestamp === undefined ? '' : ` of ${timestamp}`;
+  return `event ${position} (${brief(type)}, ${tagged})${time}, which concerns ${models.map(brief).join(' and ')}`;
 }
 
 /** Event ids of this batch are stored already with other content (`'content'`), or only some of them are (`'partial'`). */
@@ -140,5 +182,28 @@ export class StoreClosedError extends OpossumError {
 
   constructor() {
     super('This store is closed. Open it again with openStore().');
+  }
+}
+
+/** The stream does not have the version that the append expects: read it again, decide again, append again. Nothing was appended. */
+export class WrongExpectedVersionError extends OpossumError {
+  override readonly code = 'WRONG_EXPECTED_VERSION';
+  override readonly retryable = true;
+  /** As given: a version, `'none'` or `'exists'`. */
+  readonly expected: number | 'none' | 'exists' | 'any';
+  /** Version of the stream's last event when the append was refused, 0 when there was none. */
+  readonly actual: number;
+
+  constructor(stream: string, expected: number | 'none' | 'exists' | 'any', actual: number, cause?: unknown) {
+    const found = actual === 0 ? 'has no events' : `has version ${actual}`;
+    const wanted = expected === 'none' ? 'no events were' : expected === 'exists' ? 'at least one was' : `version ${expected} was`;
+    super(
+      `Stream ${JSON.stringify(stream)} ${found}, but ${wanted} expected. Nothing was appended: read the stream again, decide again, ` +
+        'and append with the version that was read.',
+      { stream, expected, actual },
+      cause,
+    );
+    this.expected = expected;
+    this.actual = actual;
   }
 }

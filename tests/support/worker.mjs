@@ -2,7 +2,7 @@
 import { subscribe } from 'node:diagnostics_channel';
 import { openEngine } from '../../dist/engine/open-store.js';
 import { systemPorts } from '../../dist/engine/system-ports.js';
-import { isOpossumError, openStore } from '../../dist/index.js';
+import { isOpossumError, openStore, repository, stream } from '../../dist/index.js';
 import { openFileLock } from '../../dist/locking/file-lock.js';
 
 const { job, directory, trouble, staleMs, watchesLock, ...options } = JSON.parse(process.argv[2]);
@@ -112,6 +112,36 @@ const jobs = {
       }
     }
     return outcomes;
+  },
+
+  /** Appends `count` batches to streams in turn, expecting versions in turn, each twice; returns what was acknowledged and refused. */
+  async appendToStreams(store, { name, count, streams }) {
+    const outcomes = { acknowledged: [], refused: 0 };
+    for (let i = 0; i < count; i++) {
+      const target = stream(store, streams[i % streams.length]);
+      const events = Array.from({ length: 1 + (i % 3) }, (_, j) => ({ type: 'Appended', id: `${name}-${i}-${j}`, data: { name, i, j } }));
+      const expectedVersion = ['any', await target.version(), 'exists', 'none'][i % 4];
+      try {
+        const { version, first, last } = await target.append(events, { expectedVersion });
+        const again = await target.append(events, { expectedVersion });
+        outcomes.acknowledged.push({ stream: target.id, version, first, last, expectedVersion, again, ids: events.map(({ id }) => id) });
+      } catch (error) {
+        if (!isOpossumError(error, 'WRONG_EXPECTED_VERSION')) throw error;
+        outcomes.refused++;
+      }
+    }
+    return outcomes;
+  },
+
+  /** Adds 1 to a counter `count` times, never above `most`; returns what became of each. */
+  async countUp(store, { count, most }) {
+    const counters = repository({ store, streamOf: (id) => `counter-${id}`, initial: 0, evolve: (sum) => sum + 1 });
+    const versions = [];
+    for (let i = 0; i < count; i++) {
+      const { outcome, version } = await counters.update('c', (sum) => (sum < most ? { type: 'Added', data: null } : undefined), { maxAttempts: 1000, baseDelayMs: 1, maxDelayMs: 10 });
+      if (outcome === 'appended') versions.push(version);
+    }
+    return versions;
   },
 };
 
