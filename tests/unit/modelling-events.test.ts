@@ -1,4 +1,6 @@
-import { describe, expect, test } from 'vitest';
+import { type } from 'arktype';
+import * as v from 'valibot';
+import { describe, expect, expectTypeOf, test } from 'vitest';
 import { z } from 'zod';
 import { defineEvent, InvalidInputError, openMemoryStore, openStore, parseEvents, tag, upcast, type JsonObject, type SequencedEvent, type StandardSchemaV1 } from '../../src/index.js';
 import { fastFolder } from '../support/folder.js';
@@ -97,6 +99,18 @@ describe('tags', () => {
 });
 
 describe('any Standard Schema', () => {
+  test.each([
+    ['zod', defineEvent('Said', z.object({ text: z.string(), loud: z.boolean() }), { tags: ({ text }) => ({ text }) })],
+    ['valibot', defineEvent('Said', v.object({ text: v.string(), loud: v.boolean() }), { tags: ({ text }) => ({ text }) })],
+    ['arktype', defineEvent('Said', type({ text: 'string', loud: 'boolean' }), { tags: ({ text }) => ({ text }) })],
+  ])('is taken: %s', (_, Said) => {
+    const said = Said({ text: 'hello', loud: true });
+    expectTypeOf(said.data).toEqualTypeOf<{ text: string; loud: boolean }>();
+    expect(said).toStrictEqual({ type: 'Said', data: { text: 'hello', loud: true }, tags: ['text:hello'] });
+    // @ts-expect-error: the schema says boolean.
+    expect(inputError(() => Said({ text: 'hello', loud: 'very' })).path).toBe('Said.data.loud');
+  });
+
   test('is taken when it answers at once, with paths of any kind', () => {
     const Said = defineEvent('Said', textSchema(false));
     expect(Said('hello')).toStrictEqual({ type: 'Said', data: 'hello', tags: [] });
