@@ -2,6 +2,7 @@
  * What this process knows of one ledger: its frames continued, its events indexed. Guarantee: a head handed out never
  * exceeds what is durable (or, with durability 'os', written), and nothing new ever appears at or below it.
  */
+import { isOpossumError, StorageFailedError } from '../core/errors.js';
 import type { SequencedEvent } from '../core/event.js';
 import type { Query } from '../core/query.js';
 import type { ChainPoint } from '../core/stored.js';
@@ -153,7 +154,11 @@ export class LedgerView {
     const end = locations.findIndex(({ length }, i) => (bytes += length) > chunkBytes && i > 0);
     const count = end < 0 ? positions.length : end;
     const events: SequencedEvent[] = [];
-    await readRecords(this.ledger.file, positions, locations, count, (event) => events.push(event));
+    try {
+      await readRecords(this.ledger.file, positions, locations, count, (event) => events.push(event));
+    } catch (error) {
+      throw this.#explainRead(error);
+    }
     return events;
   }
 
@@ -180,6 +185,19 @@ export class LedgerView {
     if (await mend()) return true;
     this.#mendAgainMs = clock.monotonic() + mendPauseMs;
     return false;
+  }
+
+  /** An event that is not durable may have vanished when a sync failed: then nothing that was committed is damaged. */
+  #explainRead(error: unknown): unknown {
+    const position = isOpossumError(error, 'LEDGER_CORRUPT') ? Number(error.details.position) : 0;
+    if (!(position > this.ledger.durable)) return error;
+    this.#doubtful = true;
+    return new StorageFailedError(
+      `The event at position ${position} of ${this.ledger.path} was not durable yet and cannot be read any more: a sync failed, and the system lost it. Read again.`,
+      'not-committed',
+      { file: this.ledger.path, position },
+      error,
+    );
   }
 
   #wanted(known: number): number {
