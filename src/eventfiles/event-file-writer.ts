@@ -140,8 +140,8 @@ export class EventFileWriter {
       await this.#options.disk.syncFile(this.#folders.pathOf(position));
     } catch (error) {
       this.#doubtful.add(position);
-      // At once, if it can be had: another process would take the file for right.
-      await this.#replace(position).catch(() => undefined);
+      // At once: another process would take the file for right. On a full disk it can only be taken out of the way.
+      await this.#replace(position).catch(() => this.#folders.withdraw(position));
       throw error;
     }
   }

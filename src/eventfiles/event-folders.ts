@@ -61,6 +61,16 @@ export class EventFolders {
     }
   }
 
+  /** Gives the file of `position` a temporary name, so that nobody takes it for right. Never fails. */
+  async withdraw(position: number): Promise<void> {
+    const target = this.pathOf(position);
+    try {
+      await this.#options.disk.rename(target, this.#temporaryOf(target));
+    } catch {
+      // The failure that led here is told.
+    }
+  }
+
   /**
    * R17. Removes temporary files in the folder of `position` whose event file, at `position` or before, is in place: so they are
    * of no use even to a process that lives. Costs one listing; never fails.
@@ -79,6 +89,10 @@ export class EventFolders {
     }
   }
 
+  #temporaryOf(target: string): string {
+    return path.join(path.dirname(target), `.${path.basename(target)}.${this.#options.token}.tmp`);
+  }
+
   async #moveToVoid(target: string): Promise<void> {
     const { disk, directory } = this.#options;
     const folder = path.join(directory, voidFolder);
@@ -89,9 +103,9 @@ export class EventFolders {
   }
 
   async #replace(target: string, bytes: Buffer, mode: PutMode): Promise<void> {
-    const { disk, token } = this.#options;
+    const { disk } = this.#options;
     await this.#makeFolder(path.dirname(target));
-    const temporary = path.join(path.dirname(target), `.${path.basename(target)}.${token}.tmp`);
+    const temporary = this.#temporaryOf(target);
     try {
       await disk.createFile(temporary, bytes);
       // Another process may have called the file durable that this one takes the place of.

@@ -153,6 +153,30 @@ describe('the writer of event files', () => {
     expect(fs.readFileSync(at(9), 'utf8')).toBe('of no frame');
   });
 
+  test('a file whose sync failed and that cannot be made anew is taken out of the way, until it can', async () => {
+    const directory = path.join(freshFolder(), 'events');
+    let failing = false;
+    const disk: Disk = {
+      ...nodeDisk,
+      syncFile: (file) => (failing && file.endsWith('000000002.json') ? Promise.reject(Object.assign(new Error('no'), { code: 'EIO' })) : nodeDisk.syncFile(file)),
+      createFile(file, bytes) {
+        if (failing) throw Object.assign(new Error('no space'), { code: 'ENOSPC' });
+        return nodeDisk.createFile(file, bytes);
+      },
+    };
+    const files = writer(directory, [batch(1, 3)], { disk });
+    files.add(begin, 3);
+    await files.flush(() => false);
+    failing = true;
+    await expect(files.syncFiles(() => true)).rejects.toMatchObject({ code: 'EIO' });
+    expect(listed(directory).filter((name) => !name.endsWith('.tmp'))).toEqual(['0000001/000000001.json', '0000001/000000003.json']);
+    expect(files.complete).toBeUndefined();
+    failing = false;
+    await files.syncFiles(() => true);
+    expect(listed(directory)).toEqual(['0000001/000000001.json', '0000001/000000002.json', '0000001/000000003.json']);
+    expect(files.complete?.position).toBe(3);
+  });
+
   test('flush goes on healing for as long as it may', async () => {
     const directory = path.join(freshFolder(), 'events');
     const batches = [batch(1, 5)];
