@@ -24,9 +24,8 @@ const workloads: readonly Workload[] = [
 
 const cuts: readonly PowerCut[] = [
   { data: 'lost', entries: 'lost' },
-  { data: 'lost', entries: 'kept' },
   { data: 'kept', entries: 'lost' },
-  { data: 'kept', entries: 'kept' },
+  { data: 'lost', entries: 'kept' },
   { data: 'torn', entries: 'torn' },
   { data: 'torn', entries: 'kept' },
 ];
