@@ -34,21 +34,31 @@ export class Healer {
 
   /** `complete` is the position up to which the checkpoint says that every file is there. */
   async healEventFiles(batch: StoredBatch, codec: EventFileCodec, complete: number): Promise<void> {
-    const { directory, disk, log, breather } = this.#options;
+    const { log, breather } = this.#options;
     for (let i = 0; i < batch.count; i++) {
       await breather.breathe();
       const position = batch.first + i;
       const where = eventFilePath(position, codec.format);
-      const found = await disk.readFile(path.join(directory, where));
+      const found = await this.#read(where);
       const expected = codec.encode(eventFileContent(batch, i));
-      if (found?.equals(expected)) continue;
-      const isForeign = found !== undefined && codec.decode(found)?.position === position;
+      if (found instanceof Buffer && found.equals(expected)) continue;
+      const isForeign = found instanceof Buffer && codec.decode(found)?.position === position;
       const aside = isForeign ? `moved to events/${voidFolder}` : 'moved to the quarantine';
       const message = found
         ? `The event file differs from event ${position} in the ledger: it is ${aside} and written again.`
         : `The event file of event ${position} is missing: it is written.`;
       log.add({ what: 'event file', where, position, message }, found !== undefined || position <= complete);
       await this.#replace(where, expected, isForeign ? () => this.#moveToVoid(where) : undefined);
+    }
+  }
+
+  /** What cannot be read is as wrong as what says something else. */
+  async #read(where: string): Promise<Buffer | 'unreadable' | undefined> {
+    const { directory, disk } = this.#options;
+    try {
+      return await disk.readFile(path.join(directory, where));
+    } catch {
+      return 'unreadable';
     }
   }
 

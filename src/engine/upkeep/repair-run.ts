@@ -11,9 +11,11 @@ import { isUnsynced, rewriteUnsynced } from '../../ledger/unsynced.js';
 import { Breather } from '../breather.js';
 import { decodeCheckpoint, encodeCheckpoint } from '../checkpoint.js';
 import type { EnginePorts } from '../engine.js';
+import { findEventsBehind } from './events-behind.js';
 import { surveyFolder } from './folder-survey.js';
 import { Healer } from './heal.js';
 import { checkLedger, type LedgerFindings } from './ledger-check.js';
+import type { VerifyProblem } from './problems.js';
 import { Quarantine } from './quarantine.js';
 import { Rebuild } from './rebuild.js';
 import { RepairLog } from './repair-log.js';
@@ -82,10 +84,15 @@ export class RepairRun {
   async #damageIn({ file, header }: { file: DiskFile; header: LedgerHeader }): Promise<string | undefined> {
     try {
       const { findings } = await this.#walk(file, header, { step: 0, heal: false });
-      return findings.problems[0]?.message;
+      const problem = findings.problems[0] ?? (await this.#eventsBehind(file, header, findings));
+      return problem?.message;
     } finally {
       await file.close();
     }
+  }
+
+  #eventsBehind(file: DiskFile, header: LedgerHeader, { chain, end }: LedgerFindings): Promise<VerifyProblem | undefined> {
+    return findEventsBehind({ directory: this.#options.directory, disk: this.#ports.disk, breather: this.#breather, file, header, chain, end });
   }
 
   /** Heals what is derived from a sound ledger, and looks at the result. */

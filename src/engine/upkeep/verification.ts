@@ -2,16 +2,18 @@ import path from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { Clock } from '../../disk/clock.js';
 import type { Disk, DiskFile } from '../../disk/disk.js';
+import { messageOf } from '../../disk/error-code.js';
 import { eventFileContent, openEventFileCodec, type EventFileCodec } from '../../eventfiles/event-file.js';
 import { verifyBlocks, type BlockVerifier, type DamagedBlock } from '../../indexing/verify-blocks.js';
 import type { Chain } from '../../ledger/chain.js';
-import { FrameScan, type FoundFrame } from '../../ledger/frame-scan.js';
+import type { FoundFrame } from '../../ledger/frame-scan.js';
 import type { LedgerHeader } from '../../ledger/header.js';
-import { chainPoint, indexedEvents } from '../../ledger/scan-chain.js';
+import { indexedEvents } from '../../ledger/scan-chain.js';
 import { storedBatch } from '../../ledger/stored-batch.js';
 import { isUnsynced } from '../../ledger/unsynced.js';
 import { Breather } from '../breather.js';
 import { decodeCheckpoint, type Checkpoint } from '../checkpoint.js';
+import { findEventsBehind, headByNow } from './events-behind.js';
 import { eventFilePath, surveyFolder } from './folder-survey.js';
 import { checkLedger, type DurableWitness } from './ledger-check.js';
 import { BoundedList, type VerifyNote, type VerifyProblem } from './problems.js';
@@ -111,11 +113,10 @@ export class Verification {
   /** A checkpoint is not synced before it gets its name: a power cut may empty it, so a damaged one is no problem but a note. */
   async #readCheckpoint(header: LedgerHeader): Promise<Checkpoint | undefined> {
     const { directory, disk } = this.#options;
-    const bytes = await disk.readFile(path.join(directory, 'checkpoint'));
-    if (!bytes) return undefined;
-    const checkpoint = decodeCheckpoint(bytes);
+    if (!(await disk.stat(path.join(directory, 'checkpoint')))) return undefined;
+    const checkpoint = decodeCheckpoint(await this.#read('checkpoint'));
     if (checkpoint?.ledgerId === header.ledgerId.toString('hex')) return checkpoint;
-    const message = checkpoint ? 'The checkpoint belongs to another ledger.' : 'The checkpoint is damaged or was cut short by a power cut.';
+    const message = checkpoint ? 'The checkpoint belongs to another ledger.' : 'The checkpoint is damaged, or was cut short by a power cut.';
     this.#notes.add({ what: 'checkpoint', where: 'checkpoint', message: `${message} Nothing relies on it: it is ignored, and replaced by the next process that appends.` });
     return undefined;
   }
@@ -128,7 +129,13 @@ export class Verification {
       await this.#breather.breathe();
       const position = batch.first + i;
       const where = eventFilePath(position, codec.format);
-      const found = await disk.readFile(path.join(directory, where));
+      let found: Buffer | undefined;
+      try {
+        found = await disk.readFile(path.join(directory, where));
+      } catch (error) {
+        this.addProblem({ what: 'event file', where, position, message: `The event file of event ${position} cannot be read (${messageOf(error)}).` });
+        continue;
+      }
       if (!found && position > complete) {
         this.#pendingEventFiles++;
         continue;
@@ -170,9 +177,14 @@ export class Verification {
   }
 
   /** Notes what lies in the folder and belongs to nothing. */
-  async #lookAround(file: DiskFile, { eventFiles }: LedgerHeader, chain: Chain, end: number): Promise<void> {
+  async #lookAround(file: DiskFile, header: LedgerHeader, chain: Chain, end: number): Promise<void> {
     const { directory, disk, signal } = this.#options;
-    const { temporary, beyond, strange } = await surveyFolder({ directory, eventFiles, head: this.#head, disk, breather: this.#breather, signal });
+    const breather = this.#breather;
+    const { temporary, beyond, strange } = await surveyFolder({ directory, eventFiles: header.eventFiles, head: this.#head, disk, breather, signal });
+    if (!this.#ledgerIsDamaged && beyond.length > 0) {
+      const problem = await findEventsBehind({ directory, disk, breather, file, header, chain, end });
+      if (problem) this.addProblem(problem);
+    }
     const head = this.#ledgerIsDamaged ? Infinity : beyond.length === 0 ? this.#head : await headByNow(file, chain, end);
     if (await isUnsynced(directory, disk)) {
       this.#notes.add({ what: 'ledger', where: 'ledger.unsynced', message: 'A sync failed: the next process that appends writes the end of the ledger again and makes it durable.' });
@@ -198,14 +210,4 @@ export function witnessesOf(checkpoint: Checkpoint | undefined, blocks: BlockVer
     ...(checkpoint?.durable ? [{ name: 'checkpoint', point: checkpoint.durable }] : []),
     ...blocks.ends.map((point) => ({ name: `index block that ends with position ${point.position}`, point })),
   ];
-}
-
-/** The last position, with what was appended since the chain was read up to `end`. */
-async function headByNow(file: DiskFile, chain: Chain, end: number): Promise<number> {
-  const { size } = await file.stat();
-  const scan = new FrameScan(file, end, size);
-  for (let frame = await scan.next(); frame; frame = await scan.next()) {
-    if (chain.judge(frame.head, frame.offset) === 'counts') chain.add(chainPoint(frame));
-  }
-  return chain.last.position;
 }
