@@ -57,7 +57,8 @@ function describeReport(report: RepairReport, options: Options, out: Output): st
     headline(report, options, out),
     ...actions.slice(0, maxShown).map(({ what, where, message }) => `  ${visible(`${what === where ? '' : `${what} `}${where}: ${message}`)}`),
     ...(rest > 0 ? [`  … and ${number(rest)} more; --json lists the first thousand.`] : []),
-    ...lost.map(({ first, last, message }) => `  ${out.style('red', 'lost')} ${first === last ? `event ${first}` : `events ${first} to ${last}`}: ${visible(message)}`),
+    ...lost.slice(0, maxShown).map(({ first, last, message }) => `  ${out.style('red', 'lost')} ${first === last ? `event ${first}` : `events ${first} to ${last}`}: ${visible(message)}`),
+    ...(lost.length > maxShown ? [`  … and ${number(lost.length - maxShown)} more stretches of lost events; --json lists all.`] : []),
     ...nextStep(report, options, out),
   ];
 }
@@ -78,5 +79,5 @@ function nextStep({ ok, applied, actionCount, lost, quarantine }: RepairReport, 
   if (lost.length > 0 && !acceptLoss) {
     return [`Nothing was changed. Restore the folder from a backup, or give these events up with ${command('--apply --accept-loss')}: the others keep their positions.`];
   }
-  return actionCount === 0 ? [] : [`Nothing was changed. To do it, run ${command(lost.length > 0 ? '--apply --accept-loss' : '--apply')}.`];
+  return actionCount === 0 ? [] : [`Nothing was changed. To do it, run ${command(acceptLoss ? '--apply --accept-loss' : '--apply')}.`];
 }

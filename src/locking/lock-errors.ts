@@ -23,7 +23,7 @@ export function withTimeout({ details }: OpossumError, timeoutMs: number): LockT
 export function cannotLock(directory: string, error: unknown): StorageFailedError {
   const code = codeOf(error);
   return new StorageFailedError(
-    `The lock of ${directory} cannot be taken: ${messageOf(error)}. Nothing was appended. ${hintFor(code)}`,
+    `The lock of ${directory} cannot be taken: ${messageOf(error)}. Nothing was changed. ${hintFor(code)}`,
     'not-committed',
     { directory, code },
     error,
@@ -40,15 +40,15 @@ function hintFor(code: string | undefined): string {
   switch (code) {
     case 'EACCES':
     case 'EPERM':
-      return 'Give this user the right to write in that folder, or open the store with readOnly: true.';
+      return 'Give this user the right to write in that folder, or only read it (readOnly: true).';
     case 'EROFS':
-      return 'The medium is read-only: open the store with readOnly: true.';
+      return 'The medium is read-only: only reading is possible (readOnly: true).';
     case 'ENOENT':
       return 'The folder is gone: it was moved or deleted. Close the store and open it again.';
     case 'ENOSPC':
     case 'EDQUOT':
-      return 'The disk is full: make room and append again.';
+      return 'The disk is full: make room and try again.';
     default:
-      return 'Mend the cause and append again.';
+      return 'Mend the cause and try again.';
   }
 }
