@@ -10,7 +10,7 @@ import type { Clock } from '../disk/clock.js';
 import { codeOf } from '../disk/error-code.js';
 import type { EventIndex } from '../indexing/event-index.js';
 import { blockSize } from '../indexing/segment.js';
-import type { CountedFrame, Ledger } from '../ledger/ledger.js';
+import type { Ledger } from '../ledger/ledger.js';
 import { Breather } from './breather.js';
 import { Mutex } from './mutex.js';
 import { readRecords } from './record-reader.js';
@@ -111,16 +111,13 @@ export class LedgerView {
       this.#doubtful = false;
       this.#forgetUndurable();
     }
-    const take = ({ point, events }: CountedFrame): Promise<void> | undefined => {
+    await this.ledger.catchUp(({ point, events }) => {
       this.index.addFrame(point, events);
       this.tell(point.position);
       onFrame?.(point);
       // Without its files the whole index would gather in memory.
       return this.index.unsealed > maxUnsealedBlocks ? this.seal() : undefined;
-    };
-    if (await this.ledger.catchUp(take)) return;
-    this.#forgetUndurable();
-    await this.ledger.catchUp(take);
+    });
   }
 
   /** Moves what is full and durable of the index from memory into files. Never fails. */

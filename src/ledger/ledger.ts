@@ -37,8 +37,6 @@ export class Ledger {
   #syncing: Promise<void> | undefined;
   #failure: StorageFailedError | undefined;
   #damage: LedgerCorruptError | undefined;
-  /** Whether frames that are remembered and not durable were read in an earlier look than the one that is going on. */
-  #mayHaveVanished = false;
 
   /** `start` is where an index block says that the chain goes on; the ledger's beginning when absent. */
   constructor(path: string, file: DiskFile, header: LedgerHeader, start: ChainPoint | undefined, clock: Clock) {
@@ -82,20 +80,16 @@ export class Ledger {
   /**
    * Scans what was added to the file, by whomever. Hands each frame that counts to `take` in the very moment in which it
    * counts, so that whoever asks meanwhile finds `written` and what `take` keeps in step; waits when `take` wants to.
-   *
-   * Returns false when a frame does not fit to frames that were read before and are not durable: a failed sync may have
-   * taken those away. Forget them then, and look again.
    */
-  async catchUp(take: (frame: CountedFrame) => Awaitable<void>): Promise<boolean> {
+  async catchUp(take: (frame: CountedFrame) => Awaitable<void>): Promise<void> {
     if (this.#damage) throw this.#damage;
     const { size } = await this.file.stat();
-    if (size === this.#size) return true;
+    if (size === this.#size) return;
     if (size < this.#scanned) throw this.#corrupt('is shorter than it was: committed events are missing', size);
     const scan = new FrameScan(this.file, this.#scanned, size);
     if (this.#start) await take(await this.#checkStart(scan, this.#start));
     for (let frame = await scan.next(); frame; frame = await scan.next()) {
       const verdict = this.#chain.judge(frame.head, frame.offset);
-      if (verdict === 'orphan' && this.#mayHaveVanished) return false;
       if (verdict === 'orphan') throw this.#damaged(orphanError(frame, this.last));
       if (verdict !== 'counts') continue;
       const taken = take(this.#count(frame));
@@ -104,8 +98,6 @@ export class Ledger {
     }
     this.#scanned = scan.position;
     this.#size = size;
-    this.#mayHaveVanished = true;
-    return true;
   }
 
   /**
@@ -211,7 +203,6 @@ export class Ledger {
    */
   forgetUndurable(): void {
     const point = this.durablePoint;
-    this.#mayHaveVanished = false;
     if (this.#start || !point) return;
     this.#planned = [];
     this.#chain.truncate(point.position);

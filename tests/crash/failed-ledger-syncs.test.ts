@@ -113,18 +113,6 @@ describe.each(seeds)('seed %i:', (seed) => {
     expect(await store.head()).toBe(seen.length);
   });
 
-  test('a process that had read what vanished later calls nothing damaged either', async () => {
-    const { simulation, store } = await started(seed);
-    const idle = await simulation.start('D').openStore({ directory, durability: 'os' });
-    failFirstSync(simulation, 'A');
-    await expect(store.append(event('e2'))).rejects.toMatchObject({ code: 'STORAGE_FAILED' });
-    await idle.head();
-    const other = await simulation.start('B').openStore({ directory });
-    await other.append(event('e3'));
-    await other.append(event('e4'));
-    expect(await idsOf(idle)).toEqual(await idsOf(other));
-  });
-
   test('an event file made anew after its sync failed lasts, since another process may have called it complete', async () => {
     const simulation = new Simulation({ seed });
     const first = await simulation.start('A').openStore({ directory });

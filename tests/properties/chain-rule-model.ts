@@ -182,13 +182,10 @@ export class World {
       one.doubtful = false;
       this.#forgetUndurable(one);
     }
-    const take = ({ point }: { point: ChainPoint }): void => {
+    await one.ledger.catchUp(({ point }) => {
       one.points.push(point);
       onFrame?.(point);
-    };
-    if (await one.ledger.catchUp(take)) return;
-    this.#forgetUndurable(one);
-    await one.ledger.catchUp(take);
+    });
   }
 
   #forgetUndurable(one: Process): void {

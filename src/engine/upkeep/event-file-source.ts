@@ -50,20 +50,11 @@ export class EventFileSource {
   async #read(position: number): Promise<EventFileContent | undefined> {
     if (!this.#codec) return undefined;
     await this.#breather.breathe();
-    const content = await this.#decode(this.#codec, path.join(this.#directory, eventFilePath(position, this.#codec.format)));
+    const bytes = await this.#disk.readFile(path.join(this.#directory, eventFilePath(position, this.#codec.format)));
+    const content = bytes && this.#codec.decode(bytes);
     if (content?.position !== position) return undefined;
     const { first, count } = content.batch;
     return first >= 1 && first <= position && position < first + count ? content : undefined;
-  }
-
-  /** A file that cannot be read tells nothing. */
-  async #decode(codec: EventFileCodec, file: string): Promise<EventFileContent | undefined> {
-    try {
-      const bytes = await this.#disk.readFile(file);
-      return bytes && codec.decode(bytes);
-    } catch {
-      return undefined;
-    }
   }
 
   async #positionsAbove(last: number): Promise<number[]> {
