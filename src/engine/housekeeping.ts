@@ -151,6 +151,8 @@ export class Housekeeping {
     const { ledgerId } = ledger.header;
     // Another process may have got further; marks never go back.
     const before = await readCheckpoint(directory, ledgerId, disk).catch(() => undefined);
+    // It is the only witness of a last frame that was damaged beneath open stores: whoever opens the folder next is told (R10).
+    if (before?.durable && ledger.contradicts(before.durable)) return;
     const durable = further(before?.durable, ledger.durablePoint);
     const eventFiles = further(await this.#inLedger(before?.eventFiles), files?.complete);
     const isTrue = eventFiles !== undefined && eventFiles.position <= (durable?.position ?? 0);

@@ -212,6 +212,11 @@ export class Ledger {
     this.#size = 0;
   }
 
+  /** Whether a durable frame of another checksum has this position: then committed data was damaged, and its position handed out again. */
+  contradicts(mark: ChainMark): boolean {
+    return mark.position <= this.#durable.position && !this.#chain.includes(mark);
+  }
+
   /** The last frame that is in the file. */
   get writtenPoint(): ChainPoint {
     return this.#written;

@@ -150,6 +150,7 @@ export class World {
         return this.#sync(one);
       case 'checkpoint':
         await this.#sync(one);
+        if (this.#checkpoint && one.ledger.contradicts(this.#checkpoint)) return;
         this.#checkpoint = furthest(this.#checkpoint, one.ledger.durablePoint);
         if (one.ledger.durablePoint && dice.roll(2) === 0) this.#sealed.push(one.ledger.durablePoint);
     }
