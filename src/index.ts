@@ -2,6 +2,7 @@
 export type { AppendCondition } from './core/condition.js';
 export {
   AppendConditionFailedError,
+  CheckpointMismatchError,
   DecisionConflictError,
   EventIdConflictError,
   InvalidInputError,
@@ -10,6 +11,9 @@ export {
   LockTimeoutError,
   OpossumError,
   PositionAheadError,
+  ProjectionFailedError,
+  StateConflictError,
+  StateDamagedError,
   StorageFailedError,
   StoreClosedError,
   UnsupportedFormatError,
@@ -21,6 +25,8 @@ export {
 export type { AppendOptions, AppendResult, EventStore, EventStream, ReadOptions, SubscribeOptions } from './core/event-store.js';
 export type { JsonObject, JsonValue, NewEvent, SequencedEvent } from './core/event.js';
 export { matchesQuery, type Query, type QueryItem } from './core/query.js';
+export type { LeaseOptions, SavedState, SaveOptions, StateLease, StateStore } from './core/state-store.js';
+export type { AppendTrace, ConsumeTrace, DecideTrace, ProjectTrace, ReadTrace } from './core/traces.js';
 export { deleteContext, listContexts } from './engine/contexts.js';
 export { openStore, type OpenStoreOptions } from './engine/open-store.js';
 export { storeStats, type SizeOnDisk, type StatsOptions, type StoreStats } from './engine/stats.js';

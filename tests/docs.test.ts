@@ -1,4 +1,4 @@
-/* Every TypeScript snippet of README, guide and the page on testing is type-checked and run, each as a program of its own in a fresh folder. */
+/* Every TypeScript snippet of README, guide and the pages on testing and observability is type-checked and run, each as a program of its own in a fresh folder. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -8,7 +8,7 @@ import { freshFolder } from './support/folder.js';
 const root = path.resolve(import.meta.dirname, '..');
 // Inside the package, so that 'opossum-store' means the package itself.
 const folder = path.join(root, 'tests/.snippets');
-const pages = ['README.md', 'docs/guide.md', 'docs/testing.md'];
+const pages = ['README.md', 'docs/guide.md', 'docs/testing.md', 'docs/observability.md'];
 
 const snippets = pages.flatMap((page) =>
   [...fs.readFileSync(path.join(root, page), 'utf8').matchAll(/^```ts\n([\s\S]*?)^```/gm)].map((match, i) => ({

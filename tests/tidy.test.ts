@@ -29,15 +29,18 @@ const mayUse: Record<string, readonly string[]> = {
   disk: [],
   ledger: ['core', 'disk'],
   locking: ['core', 'disk'],
+  state: ['core', 'disk', 'locking'],
   eventfiles: ['core', 'disk'],
   indexing: ['core', 'disk'],
-  engine: ['core', 'disk', 'ledger', 'locking', 'eventfiles', 'indexing'],
+  engine: ['core', 'disk', 'ledger', 'locking', 'eventfiles', 'indexing', 'state'],
   memory: ['core'],
   modelling: ['core'],
+  consuming: ['core', 'modelling'],
+  projecting: ['core', 'modelling'],
   transfer: ['core'],
-  testing: ['core', 'disk', 'engine', 'memory'],
+  testing: ['core', 'disk', 'engine', 'memory', 'modelling'],
   cli: ['index.ts'],
-  'index.ts': ['core', 'engine', 'memory', 'modelling', 'transfer'],
+  'index.ts': ['core', 'engine', 'memory', 'modelling', 'consuming', 'projecting', 'transfer'],
 };
 
 /** The one file through which each package enters. */
@@ -124,7 +127,7 @@ describe('lists that must agree', () => {
   test('every error code has a class, and docs/errors.md explains exactly these', () => {
     const documented = [...fs.readFileSync(path.join(root, 'docs/errors.md'), 'utf8').matchAll(/^## `([A-Z_]+)`/gm)].map((match) => match[1]!);
     const thrown = [...errorsSource.matchAll(/override readonly code = '([A-Z_]+)'/g)].map((match) => match[1]!);
-    expect(codes).toHaveLength(11);
+    expect(codes).toHaveLength(15);
     expect([...documented].sort()).toEqual([...codes].sort());
     expect([...thrown].sort()).toEqual([...codes].sort());
   });
@@ -132,6 +135,7 @@ describe('lists that must agree', () => {
   test('the public surface is what it is meant to be', () => {
     expect(Object.keys(publicSurface).sort()).toEqual([
       'AppendConditionFailedError',
+      'CheckpointMismatchError',
       'DecisionConflictError',
       'EventIdConflictError',
       'InvalidInputError',
@@ -139,6 +143,9 @@ describe('lists that must agree', () => {
       'LockTimeoutError',
       'OpossumError',
       'PositionAheadError',
+      'ProjectionFailedError',
+      'StateConflictError',
+      'StateDamagedError',
       'StorageFailedError',
       'StoreClosedError',
       'UnsupportedFormatError',

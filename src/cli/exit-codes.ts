@@ -32,12 +32,16 @@ OPOSSUM_DIR stands in for --dir; NO_COLOR turns colours off; OPOSSUM_DEBUG=1 sho
 
 const byErrorCode: Record<ErrorCode, ExitCode> = {
   APPEND_CONDITION_FAILED: exitCodes.conditionFailed,
+  CHECKPOINT_MISMATCH: exitCodes.invalidInput,
   DECISION_CONFLICT: exitCodes.conditionFailed,
   EVENT_ID_CONFLICT: exitCodes.invalidInput,
   INVALID_INPUT: exitCodes.invalidInput,
   LEDGER_CORRUPT: exitCodes.corrupt,
   LOCK_TIMEOUT: exitCodes.locked,
   POSITION_AHEAD: exitCodes.invalidInput,
+  PROJECTION_FAILED: exitCodes.unexpected,
+  STATE_CONFLICT: exitCodes.conditionFailed,
+  STATE_DAMAGED: exitCodes.corrupt,
   STORAGE_FAILED: exitCodes.unexpected,
   STORE_CLOSED: exitCodes.unexpected,
   UNSUPPORTED_FORMAT: exitCodes.corrupt,

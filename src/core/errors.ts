@@ -3,12 +3,16 @@ import type { Query } from './query.js';
 /** Every error of this library has one of these codes; `docs/errors.md` explains each. They never change. */
 export type ErrorCode =
   | 'APPEND_CONDITION_FAILED'
+  | 'CHECKPOINT_MISMATCH'
   | 'DECISION_CONFLICT'
   | 'EVENT_ID_CONFLICT'
   | 'INVALID_INPUT'
   | 'LEDGER_CORRUPT'
   | 'LOCK_TIMEOUT'
   | 'POSITION_AHEAD'
+  | 'PROJECTION_FAILED'
+  | 'STATE_CONFLICT'
+  | 'STATE_DAMAGED'
   | 'STORAGE_FAILED'
   | 'STORE_CLOSED'
   | 'UNSUPPORTED_FORMAT'
@@ -106,6 +110,11 @@ function conflictText({ position, type, tags, timestamp, models }: ConflictingEv
   return `event ${position} (${brief(type)}, ${tagged})${time}, which concerns ${models.map(brief).join(' and ')}`;
 }
 
+/** What a consumer keeps says that it handled an event that this store does not have: the store was put back, or is another one. */
+export class CheckpointMismatchError extends OpossumError {
+  override readonly code = 'CHECKPOINT_MISMATCH';
+}
+
 /** Event ids of this batch are stored already with other content (`'content'`), or only some of them are (`'partial'`). */
 export class EventIdConflictError extends OpossumError {
   override readonly code = 'EVENT_ID_CONFLICT';
@@ -172,6 +181,52 @@ export class PositionAheadError extends OpossumError {
       `"after" is ${after}, but the last event of this store has position ${head}. The position was taken from another store or context, ` +
         'or this store was restored from an older backup. Read again to get a valid position.',
       { after, head },
+    );
+  }
+}
+
+/** A projection stopped at an event that its `evolve`, or the event's schema, cannot take; `cause` says why. What it held before stays readable. */
+export class ProjectionFailedError extends OpossumError {
+  override readonly code = 'PROJECTION_FAILED';
+  /** Of the event at which it stopped. */
+  readonly position: number;
+
+  constructor(projection: string, event: { position: number; type: string }, cause: unknown) {
+    super(
+      `Projection ${JSON.stringify(projection)} stopped at event ${event.position} (${JSON.stringify(event.type)}): ` +
+        `${cause instanceof Error ? cause.message : String(cause)}. Nothing of that event was applied. Mend the projection, raise its version if its ` +
+        'results change, and open it again.',
+      { projection, position: event.position, type: event.type },
+      cause,
+    );
+    this.position = event.position;
+  }
+}
+
+/** Somebody else saved, or removed, that state since it was loaded. Nothing was saved: load again. */
+export class StateConflictError extends OpossumError {
+  override readonly code = 'STATE_CONFLICT';
+  override readonly retryable = true;
+
+  constructor(name: string, expected: number, actual: number) {
+    const found = actual === 0 ? 'nothing is saved' : `version ${actual} is saved`;
+    super(`State ${JSON.stringify(name)}: ${found}, but ${expected === 0 ? 'nothing' : `version ${expected}`} was expected. Nothing was saved: load it again.`, {
+      name,
+      expected,
+      actual,
+    });
+  }
+}
+
+/** A saved state cannot be read back as it was saved. The events are not touched by this; `details` names the state and where it lies. */
+export class StateDamagedError extends OpossumError {
+  override readonly code = 'STATE_DAMAGED';
+
+  constructor(name: string, problem: string, details: ErrorDetails = {}, cause?: unknown) {
+    super(
+      `State ${JSON.stringify(name)} is damaged: ${problem}. Restore it from a backup, or remove it so that what it held is worked out anew.`,
+      { name, ...details },
+      cause,
     );
   }
 }

@@ -1,6 +1,7 @@
 import type { AppendCondition } from './condition.js';
 import type { NewEvent, SequencedEvent } from './event.js';
 import type { Query } from './query.js';
+import type { StateStore } from './state-store.js';
 
 /** An append-only sequence of events with Dynamic Consistency Boundaries (dcb.events). */
 export interface EventStore extends AsyncDisposable {
@@ -33,6 +34,9 @@ export interface EventStore extends AsyncDisposable {
 
   /** Position of the last durable event, 0 when there is none. */
   head(): Promise<number>;
+
+  /** Where consumers and projections of this store keep their checkpoints and results. */
+  readonly state: StateStore;
 
   /** Lets queued appends finish, ends subscriptions and frees what the store holds. Safe to call twice. */
   close(): Promise<void>;

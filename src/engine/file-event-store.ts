@@ -5,6 +5,8 @@ import type { AppendOptions, AppendResult, EventStore, EventStream, ReadOptions,
 import { makeEventStream } from '../core/event-stream.js';
 import type { NewEvent } from '../core/event.js';
 import type { Query } from '../core/query.js';
+import type { StateStore } from '../core/state-store.js';
+import { traced, traceRead, traces, type ReadTrace } from '../core/traces.js';
 import type { Clock } from '../disk/clock.js';
 import type { Random } from '../disk/random.js';
 import { draftFrame } from '../ledger/frame.js';
@@ -27,6 +29,7 @@ export type FileEventStoreOptions = {
 
 /** The store in a folder, as one caller of `openStore` sees it. */
 export class FileEventStore implements EventStore {
+  declare readonly state: StateStore;
   readonly #options: FileEventStoreOptions;
   readonly #engine: Engine;
   readonly #reader: Reader;
@@ -42,7 +45,15 @@ export class FileEventStore implements EventStore {
     this.#defaults = { newId: () => options.random.uuid(), now: () => options.clock.now() };
   }
 
-  async append(events: NewEvent | readonly NewEvent[], condition?: AppendCondition, options?: AppendOptions): Promise<AppendResult> {
+  append(events: NewEvent | readonly NewEvent[], condition?: AppendCondition, options?: AppendOptions): Promise<AppendResult> {
+    return traced(
+      traces.append,
+      () => ({ directory: this.#engine.directory, events, condition }),
+      () => this.#append(events, condition, options),
+    );
+  }
+
+  async #append(events: NewEvent | readonly NewEvent[], condition: AppendCondition | undefined, options: AppendOptions | undefined): Promise<AppendResult> {
     if (this.#closed) throw new StoreClosedError();
     if (this.#options.readOnly) throw new InvalidInputError('options.readOnly', 'is true for this store, so it cannot append. Open it without readOnly.');
     const { signal } = checkAppendOptions(options);
@@ -71,7 +82,10 @@ export class FileEventStore implements EventStore {
 
   read(query: Query = 'all', options?: ReadOptions): EventStream {
     const checked = checkReadOptions(options);
-    return makeEventStream(readSource(this.#reader, checkQuery(query), checked), { signal: checked.signal });
+    const checkedQuery = checkQuery(query);
+    const open = readSource(this.#reader, checkedQuery, checked);
+    const message = (): ReadTrace => ({ directory: this.#engine.directory, query: checkedQuery, options: checked, events: 0 });
+    return makeEventStream(() => traceRead(open(), message), { signal: checked.signal });
   }
 
   subscribe(query: Query = 'all', options?: SubscribeOptions): EventStream {

@@ -11,6 +11,9 @@ import { makeEventStream, type EventSource } from '../core/event-stream.js';
 import type { JsonValue, NewEvent, PreparedEvent, SequencedEvent } from '../core/event.js';
 import { matchesQuery, type Query } from '../core/query.js';
 import { sameContent } from '../core/same-content.js';
+import type { StateStore } from '../core/state-store.js';
+import { traced, traceRead, traces } from '../core/traces.js';
+import { MemoryStateStore } from './memory-state-store.js';
 
 export type MemoryStoreOptions = {
   /** Wall clock, milliseconds since 1970. */
@@ -30,6 +33,7 @@ export function openMemoryStore(options: MemoryStoreOptions = {}): EventStore {
 }
 
 export class MemoryEventStore implements EventStore {
+  readonly state: StateStore = new MemoryStateStore(() => this.#checkOpen());
   readonly #defaults: EventDefaults;
   /** The event at position p is at index p - 1. */
   readonly #events: SequencedEvent[] = [];
@@ -41,8 +45,16 @@ export class MemoryEventStore implements EventStore {
     this.#defaults = defaults;
   }
 
+  append(events: NewEvent | readonly NewEvent[], condition?: AppendCondition, options?: AppendOptions): Promise<AppendResult> {
+    return traced(
+      traces.append,
+      () => ({ events, condition }),
+      () => this.#append(events, condition, options),
+    );
+  }
+
   // Nothing is awaited before the events are in, so calls are decided one after another, in the order in which they were made.
-  async append(events: NewEvent | readonly NewEvent[], condition?: AppendCondition, options?: AppendOptions): Promise<AppendResult> {
+  async #append(events: NewEvent | readonly NewEvent[], condition?: AppendCondition, options?: AppendOptions): Promise<AppendResult> {
     this.#checkOpen();
     const { signal } = checkAppendOptions(options);
     const batch = prepareEvents(events, this.#defaults);
@@ -60,7 +72,8 @@ export class MemoryEventStore implements EventStore {
 
   read(query: Query = 'all', options?: ReadOptions): EventStream {
     const checkedQuery = checkQuery(query);
-    const { after = 0, before = Infinity, limit = Infinity, backwards = false, signal } = checkReadOptions(options);
+    const checkedOptions = checkReadOptions(options);
+    const { after = 0, before = Infinity, limit = Infinity, backwards = false, signal } = checkedOptions;
     let snapshot: number | undefined;
     const head = (): number => {
       this.#checkOpen();
@@ -72,21 +85,19 @@ export class MemoryEventStore implements EventStore {
       const matches = this.#events.slice(after, head()).filter((event) => matchesQuery(checkedQuery, event));
       return (backwards ? matches.reverse() : matches).slice(0, limit);
     };
-    return makeEventStream(
-      () => {
-        let rest: SequencedEvent[] | undefined;
-        return {
-          head: async () => head(),
-          next: (max) => {
-            this.#checkOpen();
-            rest ??= select();
-            return rest.splice(0, max).map(copyOut);
-          },
-          close: () => undefined,
-        };
-      },
-      { signal },
-    );
+    const open = (): EventSource => {
+      let rest: SequencedEvent[] | undefined;
+      return {
+        head: async () => head(),
+        next: (max) => {
+          this.#checkOpen();
+          rest ??= select();
+          return rest.splice(0, max).map(copyOut);
+        },
+        close: () => undefined,
+      };
+    };
+    return makeEventStream(() => traceRead(open(), () => ({ query: checkedQuery, options: checkedOptions, events: 0 })), { signal });
   }
 
   subscribe(query: Query = 'all', options?: SubscribeOptions): EventStream {

@@ -29,6 +29,7 @@ export function withContext(context: EventContext, store: EventStore): EventStor
     read: (query, options) => store.read(query, options),
     subscribe: (query, options) => store.subscribe(query, options),
     head: () => store.head(),
+    state: store.state,
     close: () => store.close(),
     [Symbol.asyncDispose]: () => store.close(),
   };

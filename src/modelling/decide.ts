@@ -9,6 +9,7 @@ import { InvalidInputError, isOpossumError, type AppendConditionFailedError } fr
 import type { AppendResult, EventStore } from '../core/event-store.js';
 import type { NewEvent } from '../core/event.js';
 import { matchesQuery, type Query } from '../core/query.js';
+import { traced, traces, type DecideTrace } from '../core/traces.js';
 import { explainConflict, type LostRace } from './decision-conflict.js';
 import { isRejection, type DecideResult, type DecisionContext, type DecisionModels, type Outcome, type Part, type StatesOf } from './decision.js';
 import { retryOnConflict, type RetryOptions } from './retry.js';
@@ -45,13 +46,32 @@ export async function decide<Models extends DecisionModels, const Decided extend
   if (parts.length === 0) throw new InvalidInputError('models', 'are none. Give at least one, or append without a decision.');
   // The models have checked their queries, and the store checks this one.
   const boundary = mergeChecked(parts.map(({ model }) => model.query));
+  return traced(
+    traces.decide,
+    () => ({ models: parts.map(({ name }) => name), attempts: 0, conflicts: [] }),
+    (message) => decideOn(store, parts, boundary, decision as Decider, options, message),
+  ) as Promise<DecideResult<StatesOf<Models>, Decided>>;
+}
+
+type Decision = DecideResult<unknown, Outcome>;
+type Decider = (state: unknown, context: DecisionContext) => Outcome | Promise<Outcome>;
+
+async function decideOn(
+  store: EventStore,
+  parts: readonly Part[],
+  boundary: Query,
+  decision: Decider,
+  options: DecideOptions,
+  message: DecideTrace | undefined,
+): Promise<Decision> {
   const { signal } = options;
   let lost: LostRace | undefined;
 
   const attempt = async (number: number): Promise<Decision> => {
     lost = undefined;
+    if (message) message.attempts = number;
     const { state, head } = await readStates(store, parts, boundary, signal);
-    const decided = await decision(state as StatesOf<Models>, { attempt: number, head, signal });
+    const decided = await decision(state, { attempt: number, head, signal });
     if (isRejection(decided)) return { outcome: 'rejected', rejected: decided.rejected, state, events: [], attempts: number };
     const events: readonly NewEvent[] = decided === undefined ? [] : isBatch(decided) ? decided : [decided];
     if (events.length === 0) return { outcome: 'nothing', state, events: [], attempts: number };
@@ -60,21 +80,21 @@ export async function decide<Models extends DecisionModels, const Decided extend
       return { outcome: 'appended', state, events, ...appended, attempts: number };
     } catch (error) {
       // Noted here: what the decision itself throws may look like a conflict, and must come out as it is.
-      if (isOpossumError(error, 'APPEND_CONDITION_FAILED')) lost = { error: error as AppendConditionFailedError, attempts: number, after: head };
+      if (isOpossumError(error, 'APPEND_CONDITION_FAILED')) {
+        lost = { error: error as AppendConditionFailedError, attempts: number, after: head };
+        message?.conflicts.push(lost.error.position);
+      }
       throw error;
     }
   };
 
   try {
-    const result = await retryOnConflict(attempt, { ...options, isConflict: (error) => lost !== undefined && error === lost.error });
-    return result as DecideResult<StatesOf<Models>, Decided>;
+    return await retryOnConflict(attempt, { ...options, isConflict: (error) => lost !== undefined && error === lost.error });
   } catch (error) {
     if (lost === undefined || error !== lost.error) throw error;
     throw await explainConflict(store, parts, boundary, lost);
   }
 }
-
-type Decision = DecideResult<unknown, Outcome>;
 
 const optionKeys = new Set(['maxAttempts', 'baseDelayMs', 'maxDelayMs', 'signal', 'sleep', 'random', 'onRetry']);
 

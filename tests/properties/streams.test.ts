@@ -29,6 +29,7 @@ const unknowing = (store: EventStore): EventStore => ({
   append: (...args) => store.append(...args),
   read: (...args) => store.read(...args),
   subscribe: (...args) => store.subscribe(...args),
+  state: store.state,
   head: () => store.head(),
   close: () => store.close(),
   [Symbol.asyncDispose]: () => store.close(),

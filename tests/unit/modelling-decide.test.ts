@@ -27,6 +27,7 @@ function watched(store: EventStore, append?: EventStore['append']) {
     append: (events, condition, options) => (appends.push({ events, condition }), (append ?? store.append.bind(store))(events, condition, options)),
     subscribe: (query, options) => store.subscribe(query, options),
     head: () => store.head(),
+    state: store.state,
     close: () => store.close(),
     [Symbol.asyncDispose]: () => store.close(),
   };

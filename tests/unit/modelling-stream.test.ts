@@ -15,6 +15,7 @@ beforeEach(() => {
     read: (query, options = {}) => (reads.push(options), memory.read(query, options)),
     subscribe: (...args) => memory.subscribe(...args),
     head: () => memory.head(),
+    state: memory.state,
     close: () => memory.close(),
     [Symbol.asyncDispose]: () => memory.close(),
   };
