@@ -48,5 +48,6 @@ const measurements = {
   type: ['queries', 'measureType'],
   last: ['queries', 'measureLast'],
   'cold-open': ['cold-open', 'measure'],
+  decide: ['decide', 'measure'],
   decision: ['decision', 'measure'],
 };

@@ -30,6 +30,7 @@ export const measurements = {
   'in-flight': { rivals: ['opossum', 'sqlite', 'sqlite-group'], sized: false },
   processes: { rivals: ['opossum', 'sqlite'], sized: false },
   tail: { rivals: ['opossum', 'sqlite'], sized: false },
+  decide: { rivals: ['opossum'], sized: false },
   import: { rivals: ['opossum', 'sqlite'], sized: true },
   scan: { rivals: ['opossum', 'sqlite'], sized: true },
   tag: { rivals: ['opossum', 'sqlite'], sized: true },
@@ -77,6 +78,7 @@ export const rows = [
     aim: absolute('≤ 0.5 ms', (ms) => ms <= 0.5),
   },
   { name: 'tail-cpu', title: 'live tail: CPU of the follower', measurement: 'tail', value: 'cpuShare', unit: 'share', ratio: 'none', aim: absolute('no spinning (≤ 0.25)', (share) => share <= 0.25) },
+  { name: 'decide', title: '`decide` on 20 events: overhead over bare read and append', measurement: 'decide', value: 'overhead', unit: 'share', ratio: 'none', aim: absolute('≤ 0.1', (share) => share <= 0.1) },
   { name: 'import', title: 'import in batches of 1,000, acknowledged', measurement: 'import', value: 'perSecond', unit: 'per second', ratio: 'speed', least: asFast(1.3), aim: asFast(3) },
   {
     name: 'import-in-place',

@@ -67,7 +67,7 @@ export function defineEvent<const Type extends string, Schema extends StandardSc
     const known = knows(event);
     const where = (): string => `event ${event.position} (${type}).data`;
     // The rule; every event of every decision goes through here.
-    if (known === 'current') return andThen(applySchema(outputSchema, event.data, where), (data) => ({ ...event, type, data }));
+    if (known === 'current') return andThen(applySchema(outputSchema, event.data, where), (data) => withData(event, type, data));
     if (known === 'other type') throw new InvalidInputError(`event ${event.position}`, `has the type ${describe(event.type)}, not ${describe(type)}.`);
     const stored = versionOf(event);
     if (known === 'newer') throw new InvalidInputError(where(), `has version ${stored}; this program knows it up to version ${version}. Update the program.`);
@@ -87,6 +87,14 @@ export function defineEvent<const Type extends string, Schema extends StandardSc
   });
 }
 
+/** The rule is an event without more than its fields: spreading takes ten times as long, and every event of every decision goes through here. */
+function withData<Type extends string, Data extends JsonValue>(event: SequencedEvent, type: Type, data: Data): TypedEvent<Type, Data> {
+  if (Object.keys(event).length !== eventFieldCount) return { ...event, type, data };
+  const { position, tags, id, metadata, timestamp } = event;
+  return { position, type, data, tags, id, metadata, timestamp };
+}
+
+const eventFieldCount = 7;
 const optionKeys = new Set(['tags', 'version', 'upcasts']);
 const eventOptionKeys = new Set(['id', 'metadata', 'timestamp', 'tags']);
 
