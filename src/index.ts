@@ -1,4 +1,19 @@
 /** An event store that is a folder: append-only, crash-safe, with Dynamic Consistency Boundaries (dcb.events). */
+export { resetConsumer, type ResetOptions } from './consuming/checkpoint.js';
+export { consume, replayDeadLetters, type Consumer, type ConsumerStatus, type ReplayOptions, type TypedReplayOptions } from './consuming/consume.js';
+export type {
+  CommonConsumerOptions,
+  ConsumedKinds,
+  ConsumedQuery,
+  ConsumerOptions,
+  HandleBatches,
+  HandleContext,
+  HandleEach,
+  Handling,
+  TypedConsumerOptions,
+} from './consuming/consumer-options.js';
+export { deadLetters, discardDeadLetters, type DeadLetter, type DeadLetterSelection } from './consuming/dead-letters.js';
+export type { ReplayResult } from './consuming/replay.js';
 export type { AppendCondition } from './core/condition.js';
 export {
   AppendConditionFailedError,
@@ -38,6 +53,18 @@ export { repairContext, type RepairOptions, type RepairReport } from './engine/u
 export type { RepairAction } from './engine/upkeep/repair-log.js';
 export { verifyContext, type VerifyOptions, type VerifyReport } from './engine/upkeep/verify.js';
 export { openMemoryStore, type MemoryStoreOptions } from './memory/memory-event-store.js';
+export {
+  command,
+  commands,
+  type CommandContext,
+  type CommandHandler,
+  type CommandHandlers,
+  type CommandOptions,
+  type CommandPayload,
+  type CommandResult,
+  type CommandsOptions,
+  type Dispatch,
+} from './modelling/commands.js';
 export { causedBy, withContext, type EventContext } from './modelling/context.js';
 export { decide, type DecideOptions } from './modelling/decide.js';
 export {
@@ -76,6 +103,10 @@ export { stream, type ExpectedVersion, type Stream, type StreamAppendOptions, ty
 export { tag, type DerivedTags, type Tag, type TagOf, type TagValue } from './modelling/tag.js';
 export { mergeQueries, query, type EventSelection } from './modelling/typed-query.js';
 export { upcast, type Upcast, type Upcasts } from './modelling/upcast.js';
+export { projection, type IndexValue, type IndexValueOf, type IndexValues, type Projection, type ProjectionOptions, type RelatedOptions, type TypedProjectionOptions } from './projecting/definition.js';
+export type { RebuildReason } from './projecting/inspection.js';
+export { openProjection, type OpenProjectionOptions } from './projecting/open-projection.js';
+export type { ProjectionProgress, ProjectionStatus, ProjectionView, WaitOptions } from './projecting/projection-view.js';
 export { exportEvents, type ExportOptions } from './transfer/export-events.js';
 export { importEvents, type ImportOptions, type ImportProgress, type ImportResult } from './transfer/import-events.js';
 export type { ImportSource } from './transfer/import-source.js';

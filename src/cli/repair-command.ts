@@ -1,24 +1,27 @@
 import path from 'node:path';
 import type { RepairReport } from '../index.js';
 import { exitCodes } from './exit-codes.js';
-import { withJson, withStore, type Command, type StoreLocation } from './program.js';
+import { choice, withJson, withStore, type Command, type StoreLocation } from './program.js';
 import { startProgress } from './progress-bar.js';
 import { checkExists } from './stores.js';
 import type { Output, Terminal } from './terminal.js';
 import { count, number, visible } from './text.js';
 
-type Options = StoreLocation & { apply?: boolean; acceptLoss?: boolean; json?: boolean };
+type Options = StoreLocation & { apply?: boolean; acceptLoss?: boolean; trust?: 'ledger' | 'event-files'; json?: boolean };
 
 const help = `
 Without --apply nothing is changed: it says what would be done, and ends with 5 when there is something to heal.
 With --apply no process may be appending. Nothing is deleted: what is damaged or replaced is moved to the folder
 quarantine beside the ledger. Events that can be restored from nothing are listed by position; the ledger is rebuilt
-without them only with --accept-loss, and placeholders of type "opossum.lost" keep their positions.`;
+without them only with --accept-loss, and placeholders of type "opossum.lost" keep their positions.
+A ledger that is not the one the checkpoint belongs to, beside event files of other events, is left alone until
+--trust says which of the two to believe.`;
 
 export function addRepairCommand(program: Command, terminal: Terminal): void {
   withJson(withStore(program.command('repair').description('Heal a damaged context from its other copy of every event. Says what it would do, until told to do it.')), 'the report as JSON')
     .option('--apply', 'do it')
     .option('--accept-loss', 'rebuild the ledger even where events cannot be restored')
+    .addOption(choice('--trust <copy>', 'what to believe when the ledger seems to be another store’s', ['ledger', 'event-files']))
     .addHelpText('after', help)
     .action((options: Options) => repair(options, terminal));
 }
@@ -30,7 +33,7 @@ async function repair(options: Options, terminal: Terminal): Promise<void> {
   if (!report.ok) terminal.exitCode = exitCodes.corrupt;
 }
 
-async function runRepair({ dir, context, apply = false, acceptLoss = false }: Options, terminal: Terminal): Promise<RepairReport> {
+async function runRepair({ dir, context, apply = false, acceptLoss = false, trust }: Options, terminal: Terminal): Promise<RepairReport> {
   const { repairContext } = await import('../index.js');
   const progress = await startProgress(terminal, 'repair', 1);
   try {
@@ -39,6 +42,7 @@ async function runRepair({ dir, context, apply = false, acceptLoss = false }: Op
       context,
       apply,
       acceptLoss,
+      ...(trust === undefined ? {} : { trust }),
       signal: terminal.interruptible(),
       onProgress: ({ done, total }) => progress.update(total === 0 ? 1 : done / total, ''),
     });
@@ -72,12 +76,14 @@ function headline({ ok, applied, head, actionCount, lost }: RepairReport, { acce
   return `${out.style('red', 'DAMAGED')}  ${things} to do: then the store ends with position ${head}.`;
 }
 
-function nextStep({ ok, applied, actionCount, lost, quarantine }: RepairReport, { dir, context, acceptLoss }: Options, out: Output): string[] {
+function nextStep({ ok, applied, actionCount, lost, quarantine }: RepairReport, { dir, context, acceptLoss, trust }: Options, out: Output): string[] {
   const aside = applied && quarantine !== undefined ? [`What was moved aside lies in ${visible(path.join(dir, context, quarantine))}.`] : [];
+  const chosen = trust === undefined ? '' : ` --trust ${trust}`;
+  const options = `${acceptLoss ? ' --accept-loss' : ''}${chosen}`;
   if (applied) return ok ? aside : [...aside, 'Run "opossum verify" to see what is left, and restore the folder from a backup.'];
   const command = (flags: string): string => out.style('bold', `opossum repair ${flags}`);
   if (lost.length > 0 && !acceptLoss) {
-    return [`Nothing was changed. Restore the folder from a backup, or give these events up with ${command('--apply --accept-loss')}: the others keep their positions.`];
+    return [`Nothing was changed. Restore the folder from a backup, or give these events up with ${command(`--apply --accept-loss${chosen}`)}: the others keep their positions.`];
   }
-  return actionCount === 0 ? [] : [`Nothing was changed. To do it, run ${command(acceptLoss ? '--apply --accept-loss' : '--apply')}.`];
+  return actionCount === 0 ? [] : [`Nothing was changed. To do it, run ${command(`--apply${options}`)}.`];
 }

@@ -49,7 +49,9 @@ async function report(error: unknown, { err }: Terminal): Promise<void> {
   if (error instanceof Interrupted || error instanceof OutputClosed) return;
   const code = error instanceof Error ? (error as { code?: unknown }).code : undefined;
   const message = visible((error instanceof Error ? error.message : String(error)).replace(/\s*\n\s*/g, ' '));
-  await err.line(err.style('red', `opossum: ${typeof code === 'string' ? `${code}: ` : ''}${message}`));
+  // Node's own errors begin with their code already.
+  const isNamed = typeof code !== 'string' || message.startsWith(`${code}:`);
+  await err.line(err.style('red', `opossum: ${isNamed ? '' : `${code}: `}${message}`));
   if (process.env['OPOSSUM_DEBUG'] === '1' && error instanceof Error) {
     await err.line(error.stack ?? '');
     for (let cause = error.cause; cause instanceof Error; cause = cause.cause) await err.line(`caused by ${cause.stack ?? cause.message}`);

@@ -9,6 +9,12 @@ export const systemDefaults: EventDefaults = {
 /** Waiting and jitter of retries, for callers who bring none of their own. */
 export const retryDefaults = { sleep: sleepUnlessAborted, random: () => Math.random() };
 
+/** Resolves when everything that is ready to run has run, and other work of the process had its turn. */
+export const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** A clock that never goes back and that all processes of this machine share since it was started; milliseconds. */
+export const machineDefaults = { monotonic: () => Number(process.hrtime.bigint()) / 1e6 };
+
 /** Resolves after `ms`; rejects with `signal.reason` as soon as that aborts. */
 function sleepUnlessAborted(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {

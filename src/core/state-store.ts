@@ -11,7 +11,8 @@ import type { JsonValue } from './event.js';
  */
 export interface StateStore {
   /**
-   * The value saved last under `name`, by any process; undefined when there is none. Each call gives a copy.
+   * The value saved last under `name`, by any process; undefined when there is none. Each call gives a copy. It may be of a save that has
+   * not resolved yet: such a one a power cut can take back.
    *
    * @throws InvalidInputError, StateDamagedError, StorageFailedError, StoreClosedError
    */
@@ -27,8 +28,8 @@ export interface StateStore {
   save(name: string, value: JsonValue, options?: SaveOptions): Promise<number>;
 
   /**
-   * Removes what is saved under `name`: false when there was nothing. Versions of a name begin anew afterwards, so give a name
-   * that others may still save to a value that says "empty" instead.
+   * Removes what is saved under `name`: false when there was nothing. Versions of a name may begin anew afterwards, so
+   * give a name that others may still save to a value that says "empty" instead.
    *
    * @throws StateConflictError when `expected` is given and not the version saved last; InvalidInputError, StorageFailedError, StoreClosedError
    */
@@ -41,8 +42,8 @@ export interface StateStore {
   list(prefix?: string): Promise<string[]>;
 
   /**
-   * Waits until this caller alone, of all processes, holds the lease of that name, and keeps it until it is released. One whose
-   * process dies is taken over. Leases and values of one name have nothing to do with each other.
+   * Waits until this caller alone, of all processes, holds the lease of that name, and keeps it until it is released or the store is closed.
+   * One whose process dies is taken over. Leases and values of one name have nothing to do with each other.
    *
    * @throws LockTimeoutError after `options.timeoutMs`; `options.signal.reason`; InvalidInputError, StorageFailedError, StoreClosedError
    */

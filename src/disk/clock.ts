@@ -21,7 +21,16 @@ export const systemClock: Clock = {
   turn: () => new Promise((resolve) => setImmediate(resolve)),
 };
 
-/** Resolves after `delayMs`, on any clock. */
-export function sleep(clock: Clock, delayMs: number): Promise<void> {
-  return new Promise((resolve) => clock.timer(delayMs, resolve, true));
+/** Resolves after `delayMs`, on any clock; at once when `signal` aborts. */
+export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) return resolve();
+    const end = (): void => {
+      cancel();
+      signal?.removeEventListener('abort', end);
+      resolve();
+    };
+    const cancel = clock.timer(delayMs, end, true);
+    signal?.addEventListener('abort', end, { once: true });
+  });
 }

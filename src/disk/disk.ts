@@ -67,6 +67,8 @@ export interface Disk {
   makeDirectory(path: string): Awaitable<boolean>;
   /** Replaces the target if there is one, in one step that no crash can split. */
   rename(from: string, to: string): Awaitable<void>;
+  /** Gives a file a second name, in one step. Fails with EEXIST when that is taken, and as the system likes where it has no such call. */
+  link(from: string, to: string): Awaitable<void>;
   /** Removes a file; does nothing when it is absent. */
   removeFile(path: string): Awaitable<void>;
   /** Removes an empty directory; does nothing when it is absent. */

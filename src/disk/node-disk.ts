@@ -110,7 +110,7 @@ class NodeFile implements DiskFile {
 }
 
 export const nodeDisk: Disk = {
-  open: (file, mode) => new NodeFile(fs.openSync(file, openFlags[mode], 0o666)),
+  open: (file, mode) => new NodeFile(openRegular(file, openFlags[mode])),
 
   stat(file) {
     const stats = fs.statSync(file, { throwIfNoEntry: false });
@@ -118,7 +118,7 @@ export const nodeDisk: Disk = {
   },
 
   list: (directory) => absent(() => fs.readdirSync(directory)),
-  readFile: (file) => absent(() => fs.readFileSync(file)),
+  readFile: (file) => absent(() => readRegular(file)),
 
   createFile(file, bytes) {
     const descriptor = fs.openSync(file, 'wx', 0o666);
@@ -141,6 +141,7 @@ export const nodeDisk: Disk = {
   },
 
   rename: (from, to) => (isWindows ? renameOnWindows(from, to) : fs.renameSync(from, to)),
+  link: (from, to) => fs.linkSync(from, to),
   removeFile: (file) => void absent(() => fs.unlinkSync(file)),
   removeDirectory: (directory) => void absent(() => fs.rmdirSync(directory)),
   removeTree: (directory) => fsPromises.rm(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 }),
@@ -182,6 +183,28 @@ export const nodeDisk: Disk = {
     }
   },
 };
+
+/** Windows has no such flag, and no pipes among its files. */
+const nonBlocking = fs.constants.O_NONBLOCK ?? 0;
+
+/** Opening a pipe in the place of a file would wait for somebody to write into it, which may be for ever: it is refused at once. */
+function openRegular(file: string, flags: number): number {
+  const descriptor = fs.openSync(file, flags | nonBlocking, 0o666);
+  const stats = fs.fstatSync(descriptor);
+  if (stats.isFile()) return descriptor;
+  fs.closeSync(descriptor);
+  const code = stats.isDirectory() ? 'EISDIR' : 'EINVAL';
+  throw Object.assign(new Error(`${code}: not a regular file, open '${file}'`), { code });
+}
+
+function readRegular(file: string): Buffer {
+  const descriptor = openRegular(file, fs.constants.O_RDONLY);
+  try {
+    return fs.readFileSync(descriptor);
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
 
 /** Virus scanners and indexers hold files open for a moment on Windows, and a rename fails meanwhile. */
 async function renameOnWindows(from: string, to: string): Promise<void> {

@@ -19,8 +19,25 @@ export type Checkpoint = {
 
 /** Undefined when there is none, when it is damaged, or when it belongs to another ledger (R12). */
 export async function readCheckpoint(directory: string, ledgerId: Buffer, disk: Disk): Promise<Checkpoint | undefined> {
-  const checkpoint = decodeCheckpoint(await disk.readFile(path.join(directory, 'checkpoint')));
+  return ownCheckpoint(await findCheckpoint(directory, disk), ledgerId);
+}
+
+/** The checkpoint if it belongs to this ledger. */
+export function ownCheckpoint(checkpoint: Checkpoint | undefined, ledgerId: Buffer): Checkpoint | undefined {
   return checkpoint?.ledgerId === ledgerId.toString('hex') ? checkpoint : undefined;
+}
+
+/** The checkpoint if it belongs to another ledger. */
+export function otherCheckpoint(checkpoint: Checkpoint | undefined, ledgerId: Buffer): Checkpoint | undefined {
+  return checkpoint?.ledgerId === ledgerId.toString('hex') ? undefined : checkpoint;
+}
+
+/** The checkpoint in a folder, whatever ledger it belongs to. */
+export async function findCheckpoint(directory: string, disk: Disk): Promise<Checkpoint | undefined> {
+  const file = path.join(directory, 'checkpoint');
+  const found = await disk.stat(file);
+  // A folder or a pipe in its place says nothing: it is as good as damaged.
+  return found?.kind === 'file' ? decodeCheckpoint(await disk.readFile(file)) : undefined;
 }
 
 /** Replaces the checkpoint in one step. */

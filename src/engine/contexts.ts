@@ -6,14 +6,17 @@ import { findFiles } from '../disk/find-files.js';
 import { isShared } from './registry.js';
 import { systemPorts } from './system-ports.js';
 
+/** A ledger, or what only a store leaves: a context that lost its ledger is there to be repaired. */
+const leavings = ['*/ledger', '*/index/*.idx', '*/events/0000001/*'];
+
 /**
- * Names of the contexts in `directory`, sorted.
+ * Names of the contexts in `directory`, sorted; those that lost their ledger included.
  * @throws InvalidInputError when the folder is missing or not a folder.
  */
 export async function listContexts(directory: string): Promise<string[]> {
   await checkFolder(directory);
-  const ledgers = await findFiles(directory, '*/ledger');
-  return ledgers.map((file) => path.posix.dirname(file)).filter(isName);
+  const found = await findFiles(directory, leavings);
+  return [...new Set(found.map((file) => file.split('/')[0]!))].filter(isName).sort();
 }
 
 /**
@@ -27,7 +30,7 @@ export async function deleteContext(directory: string, name: string): Promise<vo
   await checkFolder(directory);
   const { disk, random, openLock, engines } = systemPorts;
   const folder = path.join(directory, name);
-  if (!(await disk.stat(path.join(folder, 'ledger')))) {
+  if (!(await listContexts(directory)).includes(name)) {
     throw new InvalidInputError('name', `is ${JSON.stringify(name)}, but there is no such context in ${directory}.`);
   }
   const real = await disk.realPath(folder);

@@ -5,7 +5,7 @@
 import path from 'node:path';
 import { isOpossumError, StorageFailedError } from '../core/errors.js';
 import type { ChainPoint } from '../core/stored.js';
-import type { DiskFile } from '../disk/disk.js';
+import type { Disk, DiskFile } from '../disk/disk.js';
 import { codeOf, messageOf } from '../disk/error-code.js';
 import { openEventFileCodec, type EventFileCodec } from '../eventfiles/event-file.js';
 import { EventFileWriter } from '../eventfiles/event-file-writer.js';
@@ -22,8 +22,10 @@ import { holdsFrame } from '../ledger/holds-frame.js';
 import { Ledger } from '../ledger/ledger.js';
 import { isUnsynced, markUnsynced, rewriteUnsynced } from '../ledger/unsynced.js';
 import type { LockHold, OpenLock } from '../locking/lock.js';
-import { readCheckpoint } from './checkpoint.js';
+import { Breather } from './breather.js';
+import { findCheckpoint, ownCheckpoint } from './checkpoint.js';
 import { CommitPath } from './commit-path.js';
+import { refuseForeignLedger } from './foreign-ledger.js';
 import { Gate } from './gate.js';
 import { GuardedLock } from './guarded-lock.js';
 import { Housekeeping } from './housekeeping.js';
@@ -97,7 +99,9 @@ export class Engine {
     let index: EventIndex | undefined;
     try {
       // Before the ledger is read: what a checkpoint says is durable, a later look at the ledger must find.
-      const checkpoint = await readCheckpoint(directory, header.ledgerId, ports.disk);
+      const found = await findCheckpoint(directory, ports.disk);
+      await refuseForeignLedger({ file, header, checkpoint: found }, { directory, disk: ports.disk, breather: new Breather(ports.clock) });
+      const checkpoint = ownCheckpoint(found, header.ledgerId);
       const place = new LedgerPlace(path.join(directory, 'ledger'), await file.stat(), ports.disk);
       index = await openIndex(options, file, header, { ...ports, disk: place.disk });
       const codec = header.eventFiles === 'none' || readOnly ? undefined : await openEventFileCodec(header.eventFiles);
@@ -171,6 +175,11 @@ export class Engine {
       mayWrite: () => !this.#readOnly && !this.#poisoned,
       warn,
     });
+  }
+
+  /** Refuses to write into the folder once it is another's. */
+  get disk(): Disk {
+    return this.#place.disk;
   }
 
   get isReadOnly(): boolean {

@@ -5,11 +5,11 @@ import type { AppendOptions, AppendResult, EventStore, EventStream, ReadOptions,
 import { makeEventStream } from '../core/event-stream.js';
 import type { NewEvent } from '../core/event.js';
 import type { Query } from '../core/query.js';
-import type { StateStore } from '../core/state-store.js';
 import { traced, traceRead, traces, type ReadTrace } from '../core/traces.js';
 import type { Clock } from '../disk/clock.js';
 import type { Random } from '../disk/random.js';
 import { draftFrame } from '../ledger/frame.js';
+import type { FileStateStore } from '../state/file-state-store.js';
 import type { AppendCall } from './call.js';
 import type { Engine } from './engine.js';
 import { Gate } from './gate.js';
@@ -18,6 +18,7 @@ import { readSource, subscribeSource, type Reader } from './read-source.js';
 
 export type FileEventStoreOptions = {
   readonly engine: Engine;
+  readonly state: FileStateStore;
   readonly durability: Durability;
   readonly lockTimeoutMs: number;
   readonly readOnly: boolean;
@@ -29,7 +30,7 @@ export type FileEventStoreOptions = {
 
 /** The store in a folder, as one caller of `openStore` sees it. */
 export class FileEventStore implements EventStore {
-  declare readonly state: StateStore;
+  readonly state: FileStateStore;
   readonly #options: FileEventStoreOptions;
   readonly #engine: Engine;
   readonly #reader: Reader;
@@ -40,6 +41,7 @@ export class FileEventStore implements EventStore {
 
   constructor(options: FileEventStoreOptions) {
     this.#options = options;
+    this.state = options.state;
     this.#engine = options.engine;
     this.#reader = { engine: options.engine, durability: options.durability, closed: this.#closing.signal };
     this.#defaults = { newId: () => options.random.uuid(), now: () => options.clock.now() };
@@ -108,7 +110,7 @@ export class FileEventStore implements EventStore {
 
   async #close(): Promise<void> {
     this.#closing.abort();
-    await this.#appends.empty();
+    await Promise.all([this.#appends.empty(), this.state.close()]);
     await this.#options.release();
   }
 

@@ -1,6 +1,6 @@
 /*
  * What an engine does when no append came for a while, and when it closes: makes event files durable, moves the marks of the
- * checkpoint, removes what dead processes left. Nothing of it fails a call: what does not succeed is left to the next idle
+ * checkpoint (that of what is durable now and then under constant load, too), removes what dead processes left. Nothing of it fails a call: what does not succeed is left to the next idle
  * moment, or to the next process.
  */
 import { isOpossumError } from '../core/errors.js';
@@ -34,6 +34,8 @@ export type HousekeepingOptions = {
 
 /** Work begins when no append came for so long. */
 const idleMs = 1000;
+/** While appends never pause, the durable mark moves so often: it is what tells of a ledger that lost its end. */
+const busySaveMs = 5000;
 /** How long `finish` compares event files that others may have left undone: programs that only ever run for a moment get on too. */
 const finishHealMs = 200;
 /** How long `finish` makes event files durable; the rest is compared by the next writer. */
@@ -42,6 +44,7 @@ const finishSyncMs = 200;
 export class Housekeeping {
   readonly #options: HousekeepingOptions;
   #savedCheckpoint = '';
+  #saveAgainMs = 0;
   #cancelIdle: (() => void) | undefined;
   #tidying: Promise<void> | undefined;
   #closed = false;
@@ -110,11 +113,24 @@ export class Housekeeping {
       () => {
         this.#cancelIdle = undefined;
         if (this.#closed || !mayWrite()) return;
-        if (isBusy() || eventFiles?.idle === false) return this.#watchIdle();
+        if (isBusy() || eventFiles?.idle === false) {
+          this.#saveNowAndThen();
+          return this.#watchIdle();
+        }
         this.#tidying ??= this.#tidyUp().finally(() => (this.#tidying = undefined));
       },
       false,
     );
+  }
+
+  #saveNowAndThen(): void {
+    const now = this.#options.clock.monotonic();
+    if (this.#tidying || now < this.#saveAgainMs) return;
+    this.#saveAgainMs = now + busySaveMs;
+    this.#tidying = this.#saveCheckpoint()
+      // A checkpoint that lags behind costs only time.
+      .catch(() => undefined)
+      .finally(() => (this.#tidying = undefined));
   }
 
   async #tidyUp(): Promise<void> {

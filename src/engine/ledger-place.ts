@@ -53,7 +53,7 @@ export class LedgerPlace {
   }
 }
 
-/** Every rename of ours follows the making of a file, so that looking before the latter is enough. */
+/** Every rename and link of ours follows the making of a file, so that looking before the latter is enough. */
 function guardedDisk(disk: Disk, check: () => Promise<void>): Disk {
   return {
     open: (file, mode) => disk.open(file, mode),
@@ -69,6 +69,7 @@ function guardedDisk(disk: Disk, check: () => Promise<void>): Disk {
       return disk.makeDirectory(directory);
     },
     rename: (from, to) => disk.rename(from, to),
+    link: (from, to) => disk.link(from, to),
     removeFile: (file) => disk.removeFile(file),
     removeDirectory: (directory) => disk.removeDirectory(directory),
     removeTree: (directory) => disk.removeTree(directory),

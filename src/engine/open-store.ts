@@ -7,6 +7,7 @@ import { checkName } from '../core/names.js';
 import type { Disk } from '../disk/disk.js';
 import { codeOf, messageOf } from '../disk/error-code.js';
 import type { EventFileFormat } from '../ledger/header.js';
+import { FileStateStore } from '../state/file-state-store.js';
 import { Engine, type EnginePorts } from './engine.js';
 import { FileEventStore } from './file-event-store.js';
 import type { Durability } from './ledger-view.js';
@@ -57,7 +58,9 @@ export async function openEngine(options: OpenStoreOptions, ports: EnginePorts):
       await release();
       throw error;
     }
-    return new FileEventStore({ engine, release, durability, lockTimeoutMs: lockTimeout, readOnly, clock: ports.clock, random: ports.random });
+    const { clock, random, openLock } = ports;
+    const state = new FileStateStore({ directory: real, durable: durability === 'commit', readOnly, disk: engine.disk, clock, random, openLock });
+    return new FileEventStore({ engine, state, release, durability, lockTimeoutMs: lockTimeout, readOnly, clock, random });
   } catch (error) {
     if (codeOf(error) === 'ENOTDIR') throw new InvalidInputError('options.directory', `leads to ${folder}, but a part of that path is a file, not a folder.`);
     throw isOpossumError(error) ? error : cannotOpen(folder, error);

@@ -10,7 +10,7 @@ export const systemPorts: EnginePorts = {
   disk: nodeDisk,
   clock: systemClock,
   random: systemRandom,
-  openLock: (directory) => openFileLock(directory, { disk: nodeDisk, clock: systemClock, random: systemRandom }),
+  openLock: (directory, kind) => openFileLock(directory, { disk: nodeDisk, clock: systemClock, random: systemRandom }, kind),
   get engines() {
     return processRegistry();
   },

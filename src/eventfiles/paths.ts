@@ -1,3 +1,4 @@
+import path from 'node:path';
 import type { EventFileFormat } from './event-file.js';
 
 /** Events in one folder: folders stay small enough to list and to copy. */
@@ -14,6 +15,11 @@ export function folderName(position: number): string {
 /** Name of the event file within its folder, such as `000001234.json`. */
 export function fileName(position: number, format: EventFileFormat): string {
   return `${String(position).padStart(9, '0')}.${format}`;
+}
+
+/** Where the file of an event lies, relative to the context's folder. */
+export function eventFilePath(position: number, format: EventFileFormat): string {
+  return path.join('events', folderName(position), fileName(position, format));
 }
 
 /** The position that a file name stands for, or undefined when it is not an event file's name. */

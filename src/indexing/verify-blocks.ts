@@ -39,7 +39,9 @@ type FoundFile = { readonly length: number; readonly checksum: number; readonly 
 export async function verifyBlocks(options: VerifyBlocksOptions): Promise<BlockVerifier> {
   const { disk, directory, ledgerId, blockSize = standardBlockSize } = options;
   const files = new Map<number, FoundFile>();
-  for (const block of blockNumbers((await disk.list(directory)) ?? [])) {
+  // Something else in the place of the folder is no index: others tell of it.
+  const isFolder = (await disk.stat(directory))?.kind === 'directory';
+  for (const block of blockNumbers((isFolder && (await disk.list(directory))) || [])) {
     await options.breathe?.();
     files.set(block, await checkFile(disk, path.join(directory, blockFileName(block)), { ledgerId, first: block * blockSize + 1, count: blockSize }));
   }

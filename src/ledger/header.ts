@@ -7,7 +7,7 @@ import path from 'node:path';
 import { InvalidInputError, LedgerCorruptError, UnsupportedFormatError } from '../core/errors.js';
 import type { ChainPoint } from '../core/stored.js';
 import type { Clock } from '../disk/clock.js';
-import type { Disk, DiskFile } from '../disk/disk.js';
+import type { Disk, DiskFile, FileStat } from '../disk/disk.js';
 import { codeOf } from '../disk/error-code.js';
 import type { Random } from '../disk/random.js';
 import { formatVersion, ledgerIdLength } from './format.js';
@@ -48,7 +48,9 @@ export async function openLedgerFile(
   ports: LedgerPorts,
 ): Promise<{ file: DiskFile; header: LedgerHeader }> {
   const ledgerPath = path.join(directory, 'ledger');
-  if (!(await ports.disk.stat(ledgerPath))) await refuseLostLedger(directory, ports.disk);
+  const found = await ports.disk.stat(ledgerPath);
+  if (!found) await refuseLostLedger(directory, ports.disk);
+  else refuseNoFile(found, ledgerPath);
   const file = await ports.disk.open(ledgerPath, 'append-create');
   try {
     const header = await findOrAppendHeader(file, directory, eventFiles ?? 'json', ports);
@@ -69,6 +71,7 @@ export async function openLedgerFileReadOnly(directory: string, disk: Disk): Pro
     await refuseLostLedger(directory, disk);
     throw new InvalidInputError('options.directory', `leads to no store: there is no file ${ledgerPath}. A readOnly store must exist.`);
   }
+  refuseNoFile(found, ledgerPath);
   const file = await disk.open(ledgerPath, 'read');
   try {
     const header = (await findHeader(file, ledgerPath)) ?? (await refuseHeaderless(file, directory, disk));
@@ -78,6 +81,16 @@ export async function openLedgerFileReadOnly(directory: string, disk: Disk): Pro
     await file.close();
     throw error;
   }
+}
+
+/** R4. A pipe would never answer, a folder holds no frames. */
+function refuseNoFile({ kind }: FileStat, ledgerPath: string): void {
+  if (kind === 'file') return;
+  throw new LedgerCorruptError(
+    `${ledgerPath} is ${kind === 'directory' ? 'a folder' : 'no regular file'}, and not a ledger. Put the ledger back in its place; or run "opossum repair", ` +
+      'which moves aside what is there and tells what it can rebuild.',
+    { file: ledgerPath },
+  );
 }
 
 /** Refuses a ledger that has no header although the folder holds more of a store, unless somebody made the header meanwhile. */

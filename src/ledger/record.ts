@@ -5,6 +5,7 @@
  */
 import { crc32 } from 'node:zlib';
 import type { JsonObject, JsonValue, PreparedEvent, SequencedEvent } from '../core/event.js';
+import { seedOfChecksum } from './checksum-seed.js';
 import { recordHeadLength } from './format.js';
 
 export type EventKeys = { readonly type: string; readonly tags: readonly string[]; readonly id: string };
@@ -49,6 +50,11 @@ export function isRecord(bytes: Buffer, offset: number, end: number, position: n
     recordEnd(bytes, offset) === end &&
     bytes.readUInt32LE(offset + 8) === recordChecksum(bytes, offset, end, position)
   );
+}
+
+/** The lower 32 bits of the only position whose record these bytes can be, if they are one. */
+export function recordSeed(bytes: Buffer, offset: number, end: number): number {
+  return seedOfChecksum(bytes, offset + recordHeadLength, end, bytes.readUInt32LE(offset + 8));
 }
 
 /** Offset behind the record that begins at `offset`. */

@@ -12,7 +12,7 @@ import { cannotLock, lockTimeout } from './lock-errors.js';
 import { lockFilesOf, type LockFiles } from './lock-files.js';
 import { FileLockHold } from './lock-hold.js';
 import { LockWatch } from './lock-watch.js';
-import type { ContextLock, LockHold } from './lock.js';
+import type { ContextLock, LockHold, LockKind } from './lock.js';
 import { holdDirectory } from './proper-lockfile.js';
 import { readHolder } from './owner.js';
 import { WaitingMark } from './waiting-mark.js';
@@ -30,13 +30,14 @@ export type FileLockPorts = {
 /** How long a process that let go for others waits for one of them to take the lock: it may have died meanwhile. */
 const yieldMs = 30;
 
-/** The lock of the context in `directory`. Touches nothing before the first `acquire`. */
-export function openFileLock(directory: string, ports: FileLockPorts): ContextLock {
-  return new FileLock(directory, ports);
+/** The lock of that kind in `directory`. Touches nothing before the first `acquire`. */
+export function openFileLock(directory: string, ports: FileLockPorts, kind: LockKind = 'ledger'): ContextLock {
+  return new FileLock(directory, ports, kind);
 }
 
 class FileLock implements ContextLock {
   readonly #directory: string;
+  readonly #kind: LockKind;
   readonly #files: LockFiles;
   readonly #ports: FileLockPorts;
   readonly #mark: WaitingMark;
@@ -45,9 +46,10 @@ class FileLock implements ContextLock {
   #holds = 0;
   #yieldUntilMs = 0;
 
-  constructor(directory: string, ports: FileLockPorts) {
+  constructor(directory: string, ports: FileLockPorts, kind: LockKind) {
     this.#directory = directory;
-    this.#files = lockFilesOf(directory);
+    this.#kind = kind;
+    this.#files = lockFilesOf(directory, kind);
     this.#ports = ports;
     this.#mark = new WaitingMark(this.#files.waiting, ports.disk);
     this.#staleMs = ports.staleMs ?? 5000;
@@ -77,15 +79,16 @@ class FileLock implements ContextLock {
       }
       const leftMs = deadlineMs - clock.monotonic();
       if (leftMs <= 0) throw lockTimeout(this.#directory, timeoutMs, await readHolder(disk, this.#files));
-      await this.#mark.set();
-      await sleep(clock, Math.min(watch.pollMs, leftMs));
+      // Who holds a lease means to keep it: nobody looks for a mark.
+      if (this.#kind === 'ledger') await this.#mark.set();
+      await sleep(clock, Math.min(watch.pollMs, leftMs), signal);
     }
   }
 
   /** One for all calls: how long the lock went untouched is known across short waits too. */
   async #createWatch(): Promise<LockWatch> {
     const { disk, clock, host = await openHost(disk) } = this.#ports;
-    return new LockWatch({ files: this.#files, disk, clock, host, staleMs: this.#staleMs });
+    return new LockWatch({ files: this.#files, kind: this.#kind, disk, clock, host, staleMs: this.#staleMs });
   }
 
   /** Undefined when another process was faster. */

@@ -9,7 +9,7 @@ export function lockTimeout(directory: string, timeoutMs: number, holder: Pick<O
     ? `process ${owner.pid} on host ${owner.host} has held it since ${holder.since}. If that process hangs, end it: its lock is then taken over.`
     : 'its owner did not say who it is. A lock that nobody touches any more is taken over after a few seconds.';
   return new LockTimeoutError(
-    `The lock of ${directory} was not to be had within ${timeoutMs} ms: ${held} Nothing was appended: append again, or wait longer with "lockTimeout".`,
+    `The lock of ${directory} was not to be had within ${timeoutMs} ms: ${held} Nothing was changed: try again, or let appends wait longer with "lockTimeout".`,
     { directory, timeoutMs, ...(holder ? { owner, since: holder.since } : {}) },
   );
 }

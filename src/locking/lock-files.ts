@@ -1,6 +1,7 @@
 import path from 'node:path';
+import type { LockKind } from './lock.js';
 
-/** The lock's files in a context's folder. Other names there that begin with `ledger.lock.` are temporary. */
+/** The lock's files in a folder. Other names there that begin with the lock's and a dot are temporary. */
 export type LockFiles = {
   /** The directory whose making is the taking of the lock. */
   readonly lock: string;
@@ -10,8 +11,8 @@ export type LockFiles = {
   readonly waiting: string;
 };
 
-export function lockFilesOf(directory: string): LockFiles {
-  const lock = path.join(directory, 'ledger.lock');
+export function lockFilesOf(directory: string, kind: LockKind = 'ledger'): LockFiles {
+  const lock = path.join(directory, kind === 'ledger' ? 'ledger.lock' : 'lease');
   return { lock, owner: `${lock}.owner`, waiting: `${lock}.waiting` };
 }
 

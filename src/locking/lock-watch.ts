@@ -11,11 +11,13 @@ import type { Disk, FileStat } from '../disk/disk.js';
 import { codeOf } from '../disk/error-code.js';
 import type { Host } from './host.js';
 import { identityOf, type LockFiles } from './lock-files.js';
+import type { LockKind } from './lock.js';
 import { readOwnerRecord } from './owner.js';
 import { removeLater } from './proper-lockfile.js';
 
 export type LockWatchOptions = {
   readonly files: LockFiles;
+  readonly kind: LockKind;
   readonly disk: Disk;
   readonly clock: Clock;
   readonly host: Host;
@@ -74,9 +76,13 @@ export class LockWatch {
     return abandoned !== undefined && this.#remove(abandoned, token);
   }
 
-  /** Often while the lock changes hands, so that it does not lie idle in between; rarely when it does not. */
+  /**
+   * Often while the lock changes hands, so that it does not lie idle in between; rarely when it does not. A lease is waited for
+   * for days: gently, but so that one whose holder dies is had within half a second.
+   */
   get pollMs(): number {
     const quietMs = this.#options.clock.monotonic() - this.#changedHandsMs;
+    if (this.#options.kind === 'lease') return Math.min(250, Math.max(20, quietMs / 10));
     return quietMs < 50 ? 1 : quietMs < 1000 ? 5 : 25;
   }
 

@@ -38,5 +38,8 @@ export interface LockHold {
   release(): Promise<void>;
 }
 
-/** Opens the lock of the context in `directory`. */
-export type OpenLock = (directory: string) => ContextLock;
+/** `'ledger'`: held for moments, by whoever appends. `'lease'`: kept for days by one process, while others stand by. */
+export type LockKind = 'ledger' | 'lease';
+
+/** Opens the lock of that kind, `'ledger'` when absent, in `directory`. */
+export type OpenLock = (directory: string, kind?: LockKind) => ContextLock;

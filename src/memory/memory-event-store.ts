@@ -11,7 +11,6 @@ import { makeEventStream, type EventSource } from '../core/event-stream.js';
 import type { JsonValue, NewEvent, PreparedEvent, SequencedEvent } from '../core/event.js';
 import { matchesQuery, type Query } from '../core/query.js';
 import { sameContent } from '../core/same-content.js';
-import type { StateStore } from '../core/state-store.js';
 import { traced, traceRead, traces } from '../core/traces.js';
 import { MemoryStateStore } from './memory-state-store.js';
 
@@ -33,7 +32,7 @@ export function openMemoryStore(options: MemoryStoreOptions = {}): EventStore {
 }
 
 export class MemoryEventStore implements EventStore {
-  readonly state: StateStore = new MemoryStateStore(() => this.#checkOpen());
+  readonly state: MemoryStateStore = new MemoryStateStore(() => this.#checkOpen());
   readonly #defaults: EventDefaults;
   /** The event at position p is at index p - 1. */
   readonly #events: SequencedEvent[] = [];
@@ -114,6 +113,7 @@ export class MemoryEventStore implements EventStore {
   async close(): Promise<void> {
     this.#closed = true;
     this.#wake();
+    await this.state.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

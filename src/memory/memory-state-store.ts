@@ -10,6 +10,7 @@ export class MemoryStateStore implements StateStore {
   readonly #saved = new Map<string, { text: string; version: number }>();
   /** Who holds the lease of each name, first, and who waits for it, in turn. */
   readonly #queues = new Map<string, object[]>();
+  readonly #held = new Set<MemoryLease>();
   readonly #checkOpen: () => void;
 
   /** `checkOpen` throws once the store is closed. */
@@ -66,7 +67,17 @@ export class MemoryStateStore implements StateStore {
       leave();
       throw error;
     }
-    return new MemoryLease(leave);
+    const lease: MemoryLease = new MemoryLease(() => {
+      leave();
+      this.#held.delete(lease);
+    });
+    this.#held.add(lease);
+    return lease;
+  }
+
+  /** Releases what is held. */
+  async close(): Promise<void> {
+    for (const lease of this.#held) await lease.release();
   }
 
   /** Returns the version that is saved, 0 for none. */

@@ -14,6 +14,7 @@ import { queryGroup } from './suite/queries.js';
 import { readGroup } from './suite/reads.js';
 import { anotherGroup, reopenGroup } from './suite/same-data.js';
 import { scenarioGroup } from './suite/scenarios.js';
+import { largeStateGroup, stateGroup, stateReopenedGroup, stateSharedGroup } from './suite/state-cases.js';
 import { subscriptionGroup } from './suite/subscriptions.js';
 
 export type EventStoreSuiteOptions = {
@@ -34,6 +35,10 @@ const groups: readonly CaseGroup[] = [
   plainDataGroup,
   limitGroup,
   scenarioGroup,
+  stateGroup,
+  stateReopenedGroup,
+  stateSharedGroup,
+  largeStateGroup,
   reopenGroup,
   plainDataReopenedGroup,
   anotherGroup,

@@ -1,7 +1,26 @@
 /** What tests of stores, and of code on top of them, need. Imports no test runner. */
 export { eventStoreSuite, type EventStoreSuiteOptions } from './event-store-suite.js';
+export { explore } from './explore/explore.js';
+export type { ArbitraryOf } from './explore/fast-check.js';
+export type { ActContext, CommandResult, DescribedRead, ExploreOptions, ExploreReport, Outcome, Verdict } from './explore/options.js';
+export { RaceFoundError } from './explore/race-found-error.js';
 export type { StoreUnderTest, SuiteCase, Supports } from './suite/case.js';
 export { gone, Simulation, type SimulatedProcess, type SimulationOptions } from './simulation/simulation.js';
 export type { Fault, OnOperation, Operation, OperationKind, SimulatedDisk } from './simulation/simulated-disk.js';
 export type { SyncModel } from './simulation/medium.js';
 export type { PowerCut, Survival } from './simulation/power-cut.js';
+export { checkHistory, type CheckOptions, type HistorySummary } from './history/check-history.js';
+export { HistoryContradictionError, type BrokenRule } from './history/contradiction.js';
+export { mergeHistories, parseHistory, type History } from './history/history.js';
+export type { Operation as RecordedOperation, RecordedError, RecordedEvent, SeenEvent } from './history/operation.js';
+export { recordHistory } from './history/record-history.js';
+export type { RecordOptions } from './history/recorder.js';
+export { arbitraries, type Arbitraries, type ArbitrariesOptions } from './arbitraries/arbitraries.js';
+export type { HistoryOptions, PlayableHistory, PlayedHistory } from './arbitraries/histories.js';
+export { hostileTexts } from './arbitraries/hostile-texts.js';
+export { SimulatedCrashError, ThrottledError } from './faults/fault-errors.js';
+export { cloudDocumentDatabase, type FaultOptions, type FaultProfile } from './faults/fault-options.js';
+export { withFaults } from './faults/with-faults.js';
+export { captureFixture } from './scenario/capture-fixture.js';
+export type { Expected, ScenarioOutcome, Throwing } from './scenario/expectation.js';
+export { scenario, type Handler, type Scenario, type ScenarioOptions, type ScenarioRun } from './scenario/scenario.js';

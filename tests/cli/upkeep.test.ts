@@ -4,6 +4,7 @@ import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { openStore } from '../../src/index.js';
 import { systemPorts } from '../../src/engine/system-ports.js';
+import { framesOf } from '../support/ledger-bytes.js';
 import { freshFolder } from '../support/folder.js';
 import { opossum, parsed, Running } from './command.js';
 
@@ -64,6 +65,45 @@ describe('repair', () => {
     expect((await opossum(['repair', '--dir', dir, '--accept-loss'])).stdout).toMatch(/run opossum repair --apply --accept-loss\.\n$/);
     expect((await opossum(['repair', '--dir', dir, '--apply', '--accept-loss'])).code).toBe(0);
     expect(parsed((await opossum(['read', '--dir', dir, '--json'])).stdout).map(({ type }) => type)).toEqual(['opossum.lost', 'A', 'A']);
+  });
+
+  test('cuts a long list of lost events, and says how long it is', async () => {
+    const dir = freshFolder();
+    const opened = await openStore({ directory: dir, eventFiles: 'none' });
+    for (let n = 1; n <= 125; n++) await opened.append({ id: `e${n}`, type: 'A', data: n });
+    await opened.close();
+    const ledger = fs.readFileSync(inStore(dir, 'ledger'));
+    // Every other event, so that each is a stretch of its own.
+    for (const { offset, end } of framesOf(Buffer.from(ledger)).filter((_, i) => i % 2 === 1 && i < 125)) ledger.fill(0, offset, end);
+    fs.writeFileSync(inStore(dir, 'ledger'), ledger);
+    const { stdout } = await opossum(['repair', '--dir', dir]);
+    expect(stdout.match(/^ {2}lost event /gm)).toHaveLength(50);
+    expect(stdout).toContain('\n  … and 12 more stretches of lost events; --json lists all.\n');
+    expect((parsed((await opossum(['repair', '--dir', dir, '--json'])).stdout)[0] as unknown as { lost: unknown[] }).lost).toHaveLength(62);
+  });
+
+  test('tells pending event files in one line', async () => {
+    const dir = await store(12);
+    for (const name of ['events', 'checkpoint']) fs.rmSync(inStore(dir, name), { recursive: true });
+    const { code, stdout } = await opossum(['repair', '--dir', dir]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^OK .*\n {2}event file events: 12 pending event files, which .*\n {2}checkpoint: /);
+    expect((await opossum(['repair', '--dir', dir, '--apply'])).code).toBe(0);
+    expect(fs.readdirSync(inStore(dir, 'events', '0000001'))).toHaveLength(12);
+  });
+
+  test('of a folder into which another ledger was copied asks what to believe', async () => {
+    const [dir, other] = [await store(), await store(2)];
+    const opened = await openStore({ directory: other });
+    await opened.append({ type: 'B', data: 3 });
+    await opened.close();
+    fs.copyFileSync(inStore(other, 'ledger'), inStore(dir, 'ledger'));
+    for (const args of [['verify'], ['repair'], ['repair', '--apply'], ['read']]) expect((await opossum([...args, '--dir', dir])).code).toBe(5);
+    const { stdout } = await opossum(['repair', '--dir', dir, '--trust', 'event-files']);
+    expect(stdout).toMatch(/run opossum repair --apply --trust event-files\.\n$/);
+    expect((await opossum(['repair', '--dir', dir, '--apply', '--trust', 'event-files'])).code).toBe(0);
+    expect(parsed((await opossum(['read', '--dir', dir, '--json'])).stdout).map(({ id }) => id)).toEqual(['e1', 'e2', 'e3']);
+    expect((await opossum(['repair', '--dir', dir, '--trust', 'me'])).code).toBe(2);
   });
 
   test('beside a process that appends ends with 6', async () => {

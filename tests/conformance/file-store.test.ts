@@ -13,6 +13,6 @@ const variants: Record<string, Partial<OpenStoreOptions>> = {
 };
 
 describe.each(Object.entries(variants))('file store, %s', (_, options) => {
-  const supports = { reopen: true, another: true, largeBatches: options.eventFiles === 'none' };
+  const supports = { reopen: true, another: true, largeBatches: options.eventFiles === 'none', largeStates: options.eventFiles === 'none' };
   for (const { name, run } of eventStoreSuite({ make: () => make(options), supports })) test(name, run);
 });

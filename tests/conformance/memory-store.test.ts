@@ -7,5 +7,5 @@ describe('memory store', () => {
     const store = openMemoryStore();
     return { store, dispose: () => store.close() };
   };
-  for (const { name, run } of eventStoreSuite({ make, supports: { largeBatches: true } })) test(name, run);
+  for (const { name, run } of eventStoreSuite({ make, supports: { largeBatches: true, largeStates: true } })) test(name, run);
 });

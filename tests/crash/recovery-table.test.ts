@@ -243,6 +243,18 @@ describe('frames', () => {
 });
 
 describe('checkpoint and index', () => {
+  test.each([false, true])('R21 the ledger is another store’s (readOnly: %s): refused, and the event files stay, the only copies of what is right', async (readOnly) => {
+    const folder = await Folder.small();
+    const other = new Folder(2);
+    const store = await other.open();
+    for (const id of ['a', 'b', 'x', 'y', 'z']) await store.append(event(id));
+    await store.close();
+    folder.disk.overwrite(ledgerPath, other.bytes(ledgerPath));
+    const before = folder.disk.files();
+    await expect(folder.process().openStore({ directory: '/data', readOnly })).rejects.toMatchObject({ ...corrupt, details: { position: 3 } });
+    expect(folder.disk.files()).toEqual(before);
+  });
+
   test.each([
     ['damaged', (bytes: Buffer) => flipped(bytes, 20)],
     ['cut off', (bytes: Buffer) => bytes.subarray(0, 30)],

@@ -62,6 +62,18 @@ describe('a damaged ledger', () => {
     expect(survived.types).toEqual(['Opened', 'Joined', 'Joined', 'Left', 'Closed']);
   });
 
+  test('without event files gives up what is gone, and no record behind it, however much that is', async () => {
+    const event = (id: string): { type: string; id: string; data: string } => ({ type: 'T', id, data: 'x' });
+    const files = await storeFiles('none', [{ events: [event('a')] }, { events: Array.from({ length: 5000 }, (_, i) => event(`b${i}`)) }, { events: [event('c'), event('d')] }, { events: [event('e')] }]);
+    const ledger = files.get(inFolder('ledger'))!;
+    const frames = framesOf(ledger);
+    // The large batch is gone, and the head of the one behind it.
+    const broken = changed(files, { ledger: flipped(zeroed(ledger, frames[2]!.offset, frames[2]!.end), frames[3]!.offset + 40) });
+    const { process } = await quickDiskWith(broken);
+    expect(await repair(process, { apply: true, acceptLoss: true })).toMatchObject({ ok: true, head: 5004, lost: [{ first: 2, last: 5001 }] });
+    expect((await readAll(process)).filter(({ type }) => type === 'T').map(({ id }) => id)).toEqual(['a', 'c', 'd', 'e']);
+  });
+
   test('whose event files have a gap reports the gap and not the end of the store', async () => {
     const files = await storeFiles('json');
     const gone = changed(files, { ledger: undefined, checkpoint: undefined, [eventFile(1)]: undefined });
@@ -159,8 +171,8 @@ describe('repair', () => {
     expect(report.actions.map(({ what, where }) => `${what} ${where}`)).toEqual([
       'ledger ledger',
       'ledger ledger',
-      `event file ${eventFile(1)}`,
       `event file ${eventFile(5)}`,
+      'event file events',
       'checkpoint checkpoint',
       'leftover .checkpoint.abc.tmp',
       'leftover events/0000001/.000000001.json.abc.tmp',

@@ -123,8 +123,8 @@ async function fill(disk: SimulatedDisk, process: Process, files: Files): Promis
 }
 
 /** The files of a store that was closed after these appends, one after another. */
-export async function storeFiles(eventFiles: OpenStoreOptions['eventFiles'] & string, batches = someBatches): Promise<Files> {
-  const simulation = new Simulation({ seed: 7 });
+export async function storeFiles(eventFiles: OpenStoreOptions['eventFiles'] & string, batches = someBatches, seed = 7): Promise<Files> {
+  const simulation = new Simulation({ seed });
   const process = simulation.start('P');
   const store = await process.openStore({ directory: root, eventFiles });
   for (const { events, condition } of batches) await store.append(events, condition);

@@ -36,7 +36,7 @@ export function faultyPorts(faults: Faults, warnings: string[] = []): EnginePort
     disk,
     clock: systemClock,
     random: systemRandom,
-    openLock: (directory) => openFileLock(directory, { disk: failing, clock: systemClock, random: systemRandom }),
+    openLock: (directory, kind) => openFileLock(directory, { disk: failing, clock: systemClock, random: systemRandom }, kind),
     engines: processRegistry(),
     warn: (message) => warnings.push(message),
   };

@@ -1,5 +1,6 @@
 /* A process that runs one job on the built package and reports to its parent. */
 import { subscribe } from 'node:diagnostics_channel';
+import { pathToFileURL } from 'node:url';
 import { openEngine } from '../../dist/engine/open-store.js';
 import { systemPorts } from '../../dist/engine/system-ports.js';
 import { isOpossumError, openStore, repository, stream } from '../../dist/index.js';
@@ -55,6 +56,9 @@ const troubles = {
 };
 
 const jobs = {
+  /** What a module of the test's own exports as `run`. */
+  module: async (store, { module }) => (await import(pathToFileURL(module).href)).run(store, { directory, ...options }),
+
   /** Appends `count` batches one after another; returns what was acknowledged. */
   async append(store, { name, count, batch = 1 }) {
     const acknowledged = [];

@@ -86,6 +86,8 @@ describe('decisions', () => {
     ['an unknown file system', { fileSystem: undefined }, []],
     ['a system that does not tell sizes', room(0, 0), []],
     ['99 MB free', room(99e6, 1e9), ['warning disk-space']],
+    ['a small disk with room', room(20e6, 64e6), []],
+    ['a small disk without', room(6e6, 64e6), ['warning disk-space']],
     ['101 MB of 1 GB free', room(101e6, 1e9), []],
     ['less than 1 % free', room(4e9, 500e9), ['warning disk-space']],
     ['less than 1 %, but 11 GB free', room(11e9, 2000e9), []],

@@ -258,6 +258,18 @@ describe('contexts', () => {
     await anew.close();
   });
 
+  test('that lost their ledger are listed too, and can be deleted', async () => {
+    const directory = freshFolder();
+    for (const context of ['a', 'b']) await filled(directory, 2, { context });
+    for (const context of ['a', 'b']) fs.rmSync(path.join(directory, context, 'ledger'));
+    // No store has such files.
+    fs.mkdirSync(path.join(directory, 'site', 'index'), { recursive: true });
+    fs.writeFileSync(path.join(directory, 'site', 'index', 'index.html'), '');
+    expect(await listContexts(directory)).toEqual(['a', 'b']);
+    await deleteContext(directory, 'a');
+    expect(await listContexts(directory)).toEqual(['b']);
+  });
+
   test('that are missing, misnamed, or in no folder are refused', async () => {
     const directory = freshFolder();
     await expect(deleteContext(directory, 'gone')).rejects.toMatchObject({ code: 'INVALID_INPUT', path: 'name' });

@@ -1,4 +1,4 @@
-/* What a backup holds besides the ledger: event files, written from the copied ledger, and the folder `state`. */
+/* The event files of a backup, written from the copied ledger. */
 import path from 'node:path';
 import type { ChainPoint, StoredBatch } from '../../core/stored.js';
 import type { Disk, DiskFile } from '../../disk/disk.js';
@@ -93,50 +93,6 @@ class FolderWriter {
     const { disk } = this.#options;
     await Promise.all(this.#unsynced.splice(0).map((file) => disk.syncFile(file)));
   }
-}
-
-/** Copies every file below `from` whole, and syncs it. Files that vanish meanwhile, and temporary ones, are left out. */
-export async function stageState(from: string, to: string, disk: Disk): Promise<void> {
-  const names = await disk.list(from);
-  if (!names) return;
-  await disk.makeDirectory(to);
-  for (const name of names.filter(isKept).sort()) {
-    const source = path.join(from, name);
-    const found = await disk.stat(source);
-    if (found?.kind === 'directory') await stageState(source, path.join(to, name), disk);
-    if (found?.kind !== 'file') continue;
-    const bytes = await disk.readFile(source);
-    if (!bytes) continue;
-    await disk.createFile(path.join(to, name), bytes);
-    await disk.syncFile(path.join(to, name));
-  }
-  await disk.syncDirectory(to);
-}
-
-/** Makes `to` hold the files of `staged` and no others, each replaced in one step. `staged` is used up. */
-export async function adoptState(staged: string, to: string, disk: Disk): Promise<void> {
-  const wanted = (await disk.list(staged)) ?? [];
-  const present = (await disk.list(to)) ?? [];
-  if (wanted.length === 0 && present.length === 0) return;
-  await disk.makeDirectory(to);
-  for (const name of wanted.sort()) {
-    const [from, target] = [path.join(staged, name), path.join(to, name)];
-    const [kind, before] = [(await disk.stat(from))?.kind, (await disk.stat(target))?.kind];
-    if (before !== undefined && before !== kind) await remove(target, disk);
-    if (kind === 'directory') await adoptState(from, target, disk);
-    else await disk.rename(from, target);
-  }
-  for (const name of present.filter((name) => !wanted.includes(name))) await remove(path.join(to, name), disk);
-  await disk.syncDirectory(to);
-}
-
-function isKept(name: string): boolean {
-  return !name.startsWith('.') && !name.endsWith('.tmp') && !name.endsWith('.lock');
-}
-
-async function remove(target: string, disk: Disk): Promise<void> {
-  if ((await disk.stat(target))?.kind === 'directory') await disk.removeTree(target);
-  else await disk.removeFile(target);
 }
 
 async function replaceFile(target: string, bytes: Buffer, disk: Disk): Promise<void> {

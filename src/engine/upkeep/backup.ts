@@ -17,8 +17,9 @@ import type { EnginePorts } from '../engine.js';
 import { systemPorts } from '../system-ports.js';
 import { copyLedger } from './backup-copy.js';
 import { backupFailed, copyLocked, copyUnsound } from './backup-errors.js';
-import { adoptState, backupToken, stageState, writeEventFiles } from './backup-files.js';
+import { backupToken, writeEventFiles } from './backup-files.js';
 import { openBackupSource, type BackupSource } from './backup-source.js';
+import { adoptState, stageState } from './backup-state.js';
 import { findTarget, makeFolders, planCopy, type CopyPlan, type TargetPlace } from './backup-target.js';
 import { verifyOn } from './verify.js';
 

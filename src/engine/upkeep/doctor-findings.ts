@@ -19,8 +19,9 @@ const youngMs = 60_000;
 const clockSlackMs = 60_000;
 /** As the lock itself has it: a lock that went untouched for so long may be taken by anybody. */
 const staleLockMs = 5000;
-/** Little room, whatever the size of the disk; and a share of it that is little unless it is a lot of bytes. */
+/** Little room on any disk that is not itself small: there it is this share; and a share of it that is little unless it is a lot of bytes. */
 const leastFreeBytes = 100e6;
+const leastFreeShareOfSmall = 0.1;
 const leastFreeShare = 0.01;
 const amplyFreeBytes = 10e9;
 
@@ -59,7 +60,7 @@ const fileSystem: Look = ({ platform, folder, realFolder, fileSystem: facts }) =
 const diskSpace: Look = ({ fileSystem: facts }) => {
   if (!facts || facts.totalBytes === 0) return undefined;
   const { freeBytes, totalBytes } = facts;
-  if (freeBytes >= leastFreeBytes && (freeBytes >= totalBytes * leastFreeShare || freeBytes >= amplyFreeBytes)) return undefined;
+  if (freeBytes >= Math.min(leastFreeBytes, totalBytes * leastFreeShareOfSmall) && (freeBytes >= totalBytes * leastFreeShare || freeBytes >= amplyFreeBytes)) return undefined;
   return warning(
     'disk-space',
     `Only ${megabytes(freeBytes)} of ${megabytes(totalBytes)} are free on the disk.`,

@@ -1,10 +1,11 @@
 import type { Disk, DiskFile } from '../../disk/disk.js';
+import { EventFileSource } from '../../eventfiles/event-file-source.js';
 import type { Chain } from '../../ledger/chain.js';
 import { FrameScan } from '../../ledger/frame-scan.js';
 import type { LedgerHeader } from '../../ledger/header.js';
 import { chainPoint } from '../../ledger/scan-chain.js';
 import type { Breather } from '../breather.js';
-import { EventFileSource } from './event-file-source.js';
+import { readQuietly } from '../look-again.js';
 import type { VerifyProblem } from './problems.js';
 
 export type EventsBehindOptions = {
@@ -24,7 +25,7 @@ export type EventsBehindOptions = {
  */
 export async function findEventsBehind(options: EventsBehindOptions): Promise<VerifyProblem | undefined> {
   const { directory, disk, breather, file, header, chain, end } = options;
-  const files = await EventFileSource.open(directory, header.eventFiles, disk, breather);
+  const files = await EventFileSource.open({ directory, format: header.eventFiles, disk, readFile: (file) => readQuietly(file, disk), breathe: () => breather.breathe() });
   const head = await headByNow(file, chain, end);
   if ((await files.read(head + 1))?.batch.first !== head + 1) return undefined;
   let last = head + 1;

@@ -1,8 +1,20 @@
 import path from 'node:path';
 import type { Disk } from '../../disk/disk.js';
-import { fileName, folderName, positionOf, voidFolder } from '../../eventfiles/paths.js';
+import { folderName, positionOf, voidFolder } from '../../eventfiles/paths.js';
 import type { EventFileFormat } from '../../ledger/header.js';
 import type { Breather } from '../breather.js';
+
+/** Folders of a context whose place something else has taken, relative to it: below them nothing can be read or written. */
+export async function blockedFolders(directory: string, disk: Disk): Promise<string[]> {
+  const isBlocked = async (folder: string): Promise<boolean> => {
+    const found = await disk.stat(path.join(directory, folder));
+    return found !== undefined && found.kind !== 'directory';
+  };
+  const blocked = [...((await isBlocked('index')) ? ['index'] : []), ...((await isBlocked('events')) ? ['events'] : [])];
+  if (blocked.includes('events')) return blocked;
+  const inside = path.join('events', voidFolder);
+  return (await isBlocked(inside)) ? [...blocked, inside] : blocked;
+}
 
 /** Files of a context that nothing refers to. All paths are relative to its folder. */
 export type FolderSurvey = {
@@ -69,9 +81,4 @@ async function namesIn(folder: string, { directory, disk }: SurveyOptions): Prom
   const found = await disk.stat(inside);
   if (found?.kind !== 'directory') return [];
   return ((await disk.list(inside)) ?? []).sort();
-}
-
-/** Where the file of an event lies, relative to the context's folder. */
-export function eventFilePath(position: number, format: 'json' | 'msgpack'): string {
-  return path.join('events', folderName(position), fileName(position, format));
 }

@@ -5,12 +5,13 @@
  */
 import path from 'node:path';
 import type { StoredBatch } from '../../core/stored.js';
+import type { Clock } from '../../disk/clock.js';
 import type { Disk } from '../../disk/disk.js';
 import { eventFileContent, type EventFileCodec } from '../../eventfiles/event-file.js';
-import { voidFolder } from '../../eventfiles/paths.js';
+import { eventFilePath, voidFolder } from '../../eventfiles/paths.js';
 import type { DamagedBlock } from '../../indexing/verify-blocks.js';
 import type { Breather } from '../breather.js';
-import { eventFilePath } from './folder-survey.js';
+import { readTwice } from '../look-again.js';
 import type { Quarantine } from './quarantine.js';
 import type { RepairLog } from './repair-log.js';
 
@@ -18,6 +19,7 @@ export type HealOptions = {
   /** The context's folder. */
   readonly directory: string;
   readonly disk: Disk;
+  readonly clock: Clock;
   readonly log: RepairLog;
   readonly quarantine: Quarantine;
   readonly breather: Breather;
@@ -27,6 +29,8 @@ export type HealOptions = {
 
 export class Healer {
   readonly #options: HealOptions;
+  /** Event files that were still to be written by whoever appends next: nothing is wrong with that. */
+  #pending = 0;
 
   constructor(options: HealOptions) {
     this.#options = options;
@@ -42,21 +46,35 @@ export class Healer {
       const found = await this.#read(where);
       const expected = codec.encode(eventFileContent(batch, i));
       if (found instanceof Buffer && found.equals(expected)) continue;
+      if (!found && position > complete) {
+        this.#pending++;
+        await this.#replace(where, expected);
+        continue;
+      }
       const isForeign = found instanceof Buffer && codec.decode(found)?.position === position;
       const aside = isForeign ? `moved to events/${voidFolder}` : 'moved to the quarantine';
       const message = found
         ? `The event file differs from event ${position} in the ledger: it is ${aside} and written again.`
         : `The event file of event ${position} is missing: it is written.`;
-      log.add({ what: 'event file', where, position, message }, found !== undefined || position <= complete);
+      log.add({ what: 'event file', where, position, message }, true);
       await this.#replace(where, expected, isForeign ? () => this.#moveToVoid(where) : undefined);
     }
   }
 
+  /** Lists the event files that were not there and need not have been. */
+  listPending(): void {
+    const one = this.#pending === 1;
+    if (this.#pending === 0) return;
+    const message = `${this.#pending} pending event file${one ? '' : 's'}, which the next process that appends would write: ${one ? 'it is' : 'they are'} written.`;
+    this.#options.log.add({ what: 'event file', where: 'events', message }, false);
+    this.#pending = 0;
+  }
+
   /** What cannot be read is as wrong as what says something else. */
   async #read(where: string): Promise<Buffer | 'unreadable' | undefined> {
-    const { directory, disk } = this.#options;
+    const { directory, disk, clock } = this.#options;
     try {
-      return await disk.readFile(path.join(directory, where));
+      return await readTwice(path.join(directory, where), disk, clock);
     } catch {
       return 'unreadable';
     }
@@ -70,6 +88,13 @@ export class Healer {
     else await this.moveAside(where);
   }
 
+  /** Something that is no folder stands where one should be. */
+  async healBlockedFolder(where: string): Promise<void> {
+    const what = where === 'index' ? 'index block' : 'event file';
+    this.#options.log.add({ what, where, message: `${where} is no folder, but something else of that name: it is moved to the quarantine.` }, true);
+    await this.moveAside(where);
+  }
+
   async replaceCheckpoint(bytes: Buffer | undefined, message: string): Promise<void> {
     this.#options.log.add({ what: 'checkpoint', where: 'checkpoint', message }, false);
     if (bytes) await this.#replace('checkpoint', bytes);
@@ -78,6 +103,14 @@ export class Healer {
   async healLeftover(where: string): Promise<void> {
     this.#options.log.add({ what: 'leftover', where, message: 'A temporary file that a process left behind: it is moved to the quarantine.' }, false);
     await this.moveAside(where);
+  }
+
+  /** Another ledger's event file, of a position that this one does not have yet. */
+  async setAside(where: string, position: number): Promise<void> {
+    const { log, mayGoOn } = this.#options;
+    log.add({ what: 'event file', where, position, message: `The file is of event ${position}, which the ledger does not have: it is moved to events/${voidFolder}.` }, false);
+    mayGoOn?.();
+    if (mayGoOn) await this.#moveToVoid(where);
   }
 
   async moveAside(where: string): Promise<void> {

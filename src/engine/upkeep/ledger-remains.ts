@@ -10,21 +10,8 @@ import { decodeHead, decodeHeaderBody, type FrameHead } from '../../ledger/frame
 import type { EventFileFormat } from '../../ledger/header.js';
 import { isRecord } from '../../ledger/record.js';
 import type { Breather } from '../breather.js';
+import { framesABreath, FrameTable, type KnownFrame } from './frame-table.js';
 import { recordOffsets } from './ledger-check.js';
-
-/** A frame whose head is undamaged. */
-export type KnownFrame = {
-  readonly offset: number;
-  readonly first: number;
-  readonly count: number;
-  readonly time: number;
-  readonly previous: number;
-  readonly checksum: number;
-  readonly conditionLength: number;
-  readonly bodyLength: number;
-  /** Whether the body is undamaged too. */
-  readonly isWhole: boolean;
-};
 
 /** Bytes from `from` (inclusive) to `to` (exclusive). */
 export type Stretch = { readonly from: number; readonly to: number };
@@ -36,8 +23,10 @@ export type LedgerRemains = {
   readonly size: number;
   readonly eventFiles: EventFileFormat | undefined;
   readonly createdAt: string | undefined;
-  /** Frames with events, by offset. */
-  readonly frames: readonly KnownFrame[];
+  /** Heads of frames with events, by offset. */
+  readonly frames: FrameTable;
+  /** How many of them are of this ledger, and in their places. */
+  readonly knownFrames: number;
   /** What no whole frame covers. */
   readonly gaps: readonly Stretch[];
   /** In gaps: what heads of damaged frames claim for theirs. */
@@ -53,11 +42,9 @@ const headerLimit = 2048;
 /** A header's text lies before this; behind it, events may say anything. */
 const headerText = 256;
 
-type Seen = { readonly head: FrameHead; readonly offset: number; readonly isWhole: boolean };
-
 /** Reads the remains in `file`, which may be absent; `knownId` is what others say of the ledger's id. */
 export async function readRemains(file: DiskFile | undefined, knownId: Buffer | undefined, breather: Breather, signal: AbortSignal | undefined): Promise<LedgerRemains> {
-  const seen: Seen[] = [];
+  const frames = new FrameTable();
   const gaps: Stretch[] = [];
   let header: { head: FrameHead; body: unknown; end: number } | undefined;
   const size = file ? (await file.stat()).size : 0;
@@ -66,7 +53,7 @@ export async function readRemains(file: DiskFile | undefined, knownId: Buffer | 
     for (let from = end; file && from < to; from += pieceLength) {
       const gap = { from, to: Math.min(to, from + pieceLength) };
       gaps.push(gap);
-      seen.push(...damagedHeads(await readStretch(file, gap), gap.from));
+      addDamagedHeads(await readStretch(file, gap), gap.from, frames);
     }
   };
   const scan = file && new FrameScan(file, 0, size);
@@ -76,11 +63,11 @@ export async function readRemains(file: DiskFile | undefined, knownId: Buffer | 
     await addGap(frame.offset);
     end = frame.end;
     const { head, offset, bytes, start } = frame;
-    if (head.count > 0) seen.push({ head, offset, isWhole: hasSoundRecords(frame) });
+    if (head.count > 0) frames.add(head, offset, hasSoundRecords(frame));
     else if (head.writtenAt === offset && offset < headerLimit) header ??= { head, body: decodeHeaderBody(bytes, start, head), end };
   }
   await addGap(size);
-  return sortOut({ file, size, seen, gaps, header, knownId });
+  return sortOut({ file, size, frames, gaps, header, knownId, breather });
 }
 
 export async function readStretch(file: DiskFile, { from, to }: Stretch): Promise<Buffer> {
@@ -94,41 +81,43 @@ function hasSoundRecords(frame: FoundFrame): boolean {
   return offsets !== undefined && offsets.slice(0, -1).every((offset, i) => isRecord(frame.bytes, offset, offsets[i + 1]!, frame.head.first + i));
 }
 
-function damagedHeads(bytes: Buffer, at: number): Seen[] {
-  const found: Seen[] = [];
+function addDamagedHeads(bytes: Buffer, at: number, frames: FrameTable): void {
   for (let offset = bytes.indexOf(marker); offset >= 0; offset = bytes.indexOf(marker, offset + markerLength)) {
     const head = decodeHead(bytes, offset);
-    if (head && head.count > 0) found.push({ head, offset: at + offset, isWhole: false });
+    if (head && head.count > 0) frames.add(head, at + offset, false);
   }
-  return found;
 }
 
 async function sortOut(options: {
   file: DiskFile | undefined;
   size: number;
-  seen: readonly Seen[];
+  frames: FrameTable;
   gaps: readonly Stretch[];
   header: { head: FrameHead; body: unknown; end: number } | undefined;
   knownId: Buffer | undefined;
+  breather: Breather;
 }): Promise<LedgerRemains> {
-  const { file, size, seen, gaps, header } = options;
+  const { file, size, frames, gaps, header, breather } = options;
   const headerId = header?.head.ledgerId;
-  const isHeaderBelieved = headerId && (seen.length === 0 || seen.some(({ head }) => head.ledgerId.equals(headerId)));
-  const ledgerId = isHeaderBelieved ? headerId : (mostFrequentId(seen) ?? options.knownId);
-  const isOurs = ({ ledgerId: id }: FrameHead): boolean => ledgerId !== undefined && id.equals(ledgerId);
-  const ours = header && isOurs(header.head) ? header : undefined;
-  const frames: KnownFrame[] = [];
+  const isHeaderBelieved = headerId && (frames.length === 0 || frames.has(headerId));
+  const ledgerId = isHeaderBelieved ? headerId : (frames.mostFrequentLedger() ?? options.knownId);
+  if (ledgerId) frames.choose(ledgerId);
+  const ours = header && ledgerId?.equals(header.head.ledgerId) ? header : undefined;
   const claims: (Stretch & { frame: KnownFrame | undefined })[] = [];
   const marks = new Map<number, number>();
   const mark = ({ position, checksum }: ChainMark): unknown => marks.has(position) || marks.set(position, checksum);
   if (ours) mark({ position: 0, checksum: ours.head.checksum });
-  for (const { head, offset, isWhole } of seen) {
-    const frame = isOurs(head) && head.writtenAt === offset ? knownFrame(head, offset, isWhole) : undefined;
-    if (isOurs(head)) mark(head.base);
-    if (frame) frames.push(frame);
-    if (!isWhole) claims.push({ from: offset, to: offset + headLength + head.bodyLength, frame });
+  let knownFrames = 0;
+  for (let i = 0; i < frames.length; i++) {
+    if (i % framesABreath === 0) await breather.breathe();
+    if (frames.isOurs(i)) mark(frames.baseOf(i));
+    if (frames.isKnown(i)) knownFrames++;
+    if (frames.isWhole(i)) continue;
+    const frame = frames.get(i);
+    claims.push({ from: frame.offset, to: frame.offset + headLength + frame.bodyLength, frame: frames.isKnown(i) ? frame : undefined });
   }
-  const text = ours || !file ? '' : (await readStretch(file, { from: 0, to: Math.min(size, headerText, seen[0]?.offset ?? size) })).toString('latin1');
+  const firstFrame = frames.length > 0 ? frames.offsetOf(0) : size;
+  const text = ours || !file ? '' : (await readStretch(file, { from: 0, to: Math.min(size, headerText, firstFrame) })).toString('latin1');
   const body = (ours?.body ?? {}) as { eventFiles?: EventFileFormat; createdAt?: string };
   return {
     ledgerId,
@@ -138,23 +127,9 @@ async function sortOut(options: {
     eventFiles: body.eventFiles ?? (/"eventFiles":"(json|msgpack|none)"/.exec(text)?.[1] as EventFileFormat | undefined),
     createdAt: body.createdAt ?? /"createdAt":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)"/.exec(text)?.[1],
     frames,
+    knownFrames,
     gaps,
     claims,
     marks,
   };
-}
-
-function knownFrame(head: FrameHead, offset: number, isWhole: boolean): KnownFrame {
-  const { first, count, time, previous, checksum, conditionLength, bodyLength } = head;
-  return { offset, first, count, time, previous, checksum, conditionLength, bodyLength, isWhole };
-}
-
-function mostFrequentId(seen: readonly Seen[]): Buffer | undefined {
-  const counts = new Map<string, number>();
-  for (const { head } of seen) {
-    const id = head.ledgerId.toString('hex');
-    counts.set(id, (counts.get(id) ?? 0) + 1);
-  }
-  const [id] = [...counts].sort((a, b) => b[1] - a[1])[0] ?? [];
-  return id === undefined ? undefined : Buffer.from(id, 'hex');
 }

@@ -8,17 +8,18 @@ import { StorageFailedError } from '../../core/errors.js';
 import type { SequencedEvent } from '../../core/event.js';
 import type { ChainMark, StoredBatch } from '../../core/stored.js';
 import type { DiskFile } from '../../disk/disk.js';
-import { formatVersion, headLength, ledgerIdLength } from '../../ledger/format.js';
+import type { EventFileSource } from '../../eventfiles/event-file-source.js';
+import { formatVersion, headLength } from '../../ledger/format.js';
 import { decodeHead, draftFrame, encodeHeaderFrame, placeFrame } from '../../ledger/frame.js';
 import type { EventFileFormat, LedgerPorts } from '../../ledger/header.js';
 import { decodeEvent } from '../../ledger/record.js';
 import { FrameScan } from '../../ledger/frame-scan.js';
 import { storedBatch } from '../../ledger/stored-batch.js';
 import type { Breather } from '../breather.js';
-import type { EventFileSource } from './event-file-source.js';
+import type { KnownFrame } from './frame-table.js';
 import { repairingName } from './folder-survey.js';
 import { readStretch } from './ledger-remains.js';
-import type { EventOrigin, PlannedBatch, RebuildPlan } from './rebuild-plan.js';
+import type { EventOrigin, MadeBatch, RebuildPlan } from './rebuild-plan.js';
 
 /** Frames are written together up to so many bytes. */
 const pieceBytes = 4 * 1024 * 1024;
@@ -35,17 +36,17 @@ export type BatchSources = {
 export async function* plannedBatches(plan: RebuildPlan, sources: BatchSources): AsyncGenerator<StoredBatch> {
   for (const batch of plan.batches) {
     await sources.breather.breathe();
-    yield await (batch.kind === 'frame' ? wholeBatch(batch, sources) : madeBatch(batch, sources));
+    yield await (typeof batch === 'number' ? wholeBatch(plan.frames.get(batch), sources) : madeBatch(batch, sources));
   }
 }
 
-async function wholeBatch({ frame }: PlannedBatch & { kind: 'frame' }, { file }: BatchSources): Promise<StoredBatch> {
+async function wholeBatch(frame: KnownFrame, { file }: BatchSources): Promise<StoredBatch> {
   const found = await new FrameScan(file!, frame.offset, frame.offset + headLength + frame.bodyLength).next();
   if (found?.offset !== frame.offset) throw new Error(`the frame at byte ${frame.offset} of the damaged ledger changed while it was read`);
   return storedBatch(found);
 }
 
-async function madeBatch(batch: PlannedBatch & { kind: 'made' }, sources: BatchSources): Promise<StoredBatch> {
+async function madeBatch(batch: MadeBatch, sources: BatchSources): Promise<StoredBatch> {
   const { first, time, condition, origins } = batch;
   const events: SequencedEvent[] = [];
   for (const [i, origin] of origins.entries()) events.push(await originalEvent(origin, first + i, time, sources));
@@ -71,19 +72,21 @@ function placeholder(position: number, time: number, id: string): SequencedEvent
 export type NewLedgerOptions = {
   /** The context's folder, in which no ledger is. */
   readonly directory: string;
+  readonly ledgerId: Buffer;
   readonly eventFiles: EventFileFormat;
   /** RFC 3339; now when absent. */
   readonly createdAt: string | undefined;
   readonly batches: AsyncIterable<StoredBatch>;
   /** Called before every piece that is written, and before the file gets its name; throws to stop. */
   readonly mayGoOn: () => void;
+  /** Called when all was read and written, before the file gets its name; throws to stop. */
+  readonly confirm: () => Promise<void>;
 };
 
-export async function writeNewLedger(options: NewLedgerOptions, { disk, clock, random }: LedgerPorts): Promise<void> {
-  const { directory, eventFiles, batches, mayGoOn } = options;
+export async function writeNewLedger(options: NewLedgerOptions, { disk, clock }: Pick<LedgerPorts, 'disk' | 'clock'>): Promise<void> {
+  const { directory, ledgerId, eventFiles, batches, mayGoOn, confirm } = options;
   const temporary = path.join(directory, repairingName);
   const time = clock.now();
-  const ledgerId = random.bytes(ledgerIdLength);
   const body = { format: formatVersion, eventFiles, createdAt: options.createdAt ?? new Date(time).toISOString() };
   const header = encodeHeaderFrame(body, { writtenAt: 0, first: 0, time, ledgerId, previous: 0, base: { position: 0, checksum: 0 } });
   await disk.createFile(temporary, header);
@@ -97,6 +100,7 @@ export async function writeNewLedger(options: NewLedgerOptions, { disk, clock, r
   } finally {
     await file.close();
   }
+  await confirm();
   mayGoOn();
   await disk.rename(temporary, path.join(directory, 'ledger'));
   await disk.syncDirectory(directory);

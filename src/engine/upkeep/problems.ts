@@ -10,7 +10,7 @@ export type VerifyProblem = {
 
 /** Something that needs no healing, but that a person may want to know. */
 export type VerifyNote = {
-  readonly what: 'ledger' | 'event file' | 'checkpoint' | 'leftover';
+  readonly what: 'ledger' | 'event file' | 'checkpoint' | 'leftover' | 'state';
   /** File, relative to the context's folder. */
   readonly where: string;
   readonly message: string;

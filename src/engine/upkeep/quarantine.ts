@@ -6,6 +6,7 @@
 import path from 'node:path';
 import type { Clock } from '../../disk/clock.js';
 import type { Disk } from '../../disk/disk.js';
+import { unfinishedName } from '../foreign-ledger.js';
 
 export type QuarantineOptions = {
   /** The context's folder. */
@@ -14,7 +15,6 @@ export type QuarantineOptions = {
   readonly clock: Clock;
 };
 
-const unfinishedName = 'unfinished';
 const finishedName = 'finished';
 
 export class Quarantine {
@@ -41,14 +41,19 @@ export class Quarantine {
     return undefined;
   }
 
-  /** Goes on with a folder that `findUnfinished` found, or makes one that says that a ledger is being rebuilt; durable when it resolves. */
-  async begin(unfinished: string | undefined): Promise<void> {
+  /**
+   * Goes on with a folder that `findUnfinished` found, or makes one, and says in it that a ledger with this id is being made;
+   * durable when it resolves.
+   */
+  async begin(unfinished: string | undefined, ledgerId: Buffer): Promise<void> {
     const { directory, disk } = this.#options;
     this.#folder = unfinished;
-    if (unfinished !== undefined) return;
     const state = path.join(directory, await this.#makeFolder(), unfinishedName);
-    await disk.createFile(state, Buffer.from('The ledger is being rebuilt from what lies here. Run "opossum repair" again.\n'));
-    await disk.syncFile(state);
+    const temporary = `${state}.tmp`;
+    await disk.removeFile(temporary);
+    await disk.createFile(temporary, Buffer.from(`The ledger ${ledgerId.toString('hex')} is being made of what lies here. Run "opossum repair" again.\n`));
+    await disk.syncFile(temporary);
+    await disk.rename(temporary, state);
     this.#touched.add(path.dirname(state));
     await this.settle();
   }
@@ -83,7 +88,10 @@ export class Quarantine {
   /** Makes a folder of the context and those that lead to it. */
   async makeFolders(folder: string): Promise<void> {
     const { directory, disk } = this.#options;
-    if (folder === '.' || (await disk.stat(path.join(directory, folder)))) return;
+    const found = folder === '.' ? undefined : await disk.stat(path.join(directory, folder));
+    if (folder === '.' || found?.kind === 'directory') return;
+    if (found && folder === 'quarantine') throw new Error(`${path.join(directory, folder)} is no folder: move it away`);
+    if (found) await this.moveAside(folder);
     await this.makeFolders(path.dirname(folder));
     await disk.makeDirectory(path.join(directory, folder));
     this.touch(path.dirname(folder));

@@ -4,27 +4,30 @@
  * what nothing tells is listed as lost, not guessed.
  */
 import type { AppendCondition } from '../../core/condition.js';
+import type { EventFileSource } from '../../eventfiles/event-file-source.js';
 import type { Breather } from '../breather.js';
-import type { EventFileSource } from './event-file-source.js';
-import type { KnownFrame, LedgerRemains } from './ledger-remains.js';
+import type { FrameTable, KnownFrame } from './frame-table.js';
+import type { LedgerRemains } from './ledger-remains.js';
 import { ProvenFrames } from './proven-frames.js';
 import type { RecordFinder, RecordPlace } from './record-finder.js';
 
 /** Where one event comes from. */
 export type EventOrigin = 'event file' | RecordPlace | 'lost';
 
-export type PlannedBatch =
-  | { readonly kind: 'frame'; readonly frame: KnownFrame }
-  | {
-      readonly kind: 'made';
-      readonly first: number;
-      /** Milliseconds since 1970. */
-      readonly time: number;
-      readonly condition: AppendCondition | undefined;
-      readonly origins: readonly EventOrigin[];
-    };
+/** A batch that is put together. */
+export type MadeBatch = {
+  readonly first: number;
+  /** Milliseconds since 1970. */
+  readonly time: number;
+  readonly condition: AppendCondition | undefined;
+  readonly origins: readonly EventOrigin[];
+};
+
+/** The number of a whole frame in the plan's `frames`, which there may be a million of, or a batch that is put together. */
+export type PlannedBatch = number | MadeBatch;
 
 export type RebuildPlan = {
+  readonly frames: FrameTable;
   readonly batches: readonly PlannedBatch[];
   /** Position of the last event. */
   readonly head: number;
@@ -48,7 +51,7 @@ export type PlanOptions = {
 type BatchFacts = { readonly first: number; readonly count: number; readonly time: number };
 
 export async function planRebuild(options: PlanOptions): Promise<RebuildPlan> {
-  const planner = new Planner(options);
+  const planner = new Planner(options, await ProvenFrames.of(options.remains, options.breather));
   await planner.run();
   return planner.plan();
 }
@@ -64,16 +67,16 @@ class Planner {
   #offset: number;
   #time: number;
 
-  constructor(options: PlanOptions) {
+  constructor(options: PlanOptions, proven: ProvenFrames) {
     this.#options = options;
-    this.#proven = new ProvenFrames(options.remains);
+    this.#proven = proven;
     this.#end = Math.max(options.knownEnd, this.#proven.end);
     this.#offset = options.remains.start;
     this.#time = options.nowMs;
   }
 
   plan(): RebuildPlan {
-    return { batches: this.#batches, head: this.#next - 1, lost: this.#lost };
+    return { frames: this.#options.remains.frames, batches: this.#batches, head: this.#next - 1, lost: this.#lost };
   }
 
   async run(): Promise<void> {
@@ -85,7 +88,7 @@ class Planner {
       if (frame) this.#takeFrame(frame);
       else if (this.#next <= this.#end) await this.#makeBatches();
       else {
-        this.#end = await eventFiles.endBeyond(this.#next - 1, remains.frames.length === 0);
+        this.#end = await eventFiles.endBeyond(this.#next - 1, remains.knownFrames === 0);
         if (this.#next > this.#end) return;
       }
     }
@@ -106,7 +109,7 @@ class Planner {
   }
 
   #takeFrame(frame: KnownFrame): void {
-    this.#batches.push({ kind: 'frame', frame });
+    this.#batches.push(frame.index);
     this.#proven.take(frame);
     this.#advance(frame, frame.count, frame.time);
   }
@@ -204,7 +207,7 @@ class Planner {
 
   #add(facts: BatchFacts, condition: AppendCondition | undefined, origins: readonly EventOrigin[], frame?: KnownFrame): void {
     const { first, count, time } = facts;
-    this.#batches.push({ kind: 'made', first, time, condition, origins });
+    this.#batches.push({ first, time, condition, origins });
     origins.forEach((origin, i) => {
       if (origin !== 'lost') return;
       const run = this.#lost[this.#lost.length - 1];

@@ -4,23 +4,28 @@
  * the next repair finds either the old ledger in its place, or none and the old one in a quarantine that says "unfinished".
  */
 import path from 'node:path';
-import { LedgerCorruptError } from '../../core/errors.js';
+import { LedgerCorruptError, StorageFailedError } from '../../core/errors.js';
 import type { ChainMark } from '../../core/stored.js';
-import type { DiskFile } from '../../disk/disk.js';
+import type { Disk, DiskFile } from '../../disk/disk.js';
 import { openEventFileCodec } from '../../eventfiles/event-file.js';
+import { EventFileSource, formatOfNames } from '../../eventfiles/event-file-source.js';
 import { blockNumbers } from '../../indexing/block-names.js';
 import { blockSize } from '../../indexing/segment.js';
 import { verifyBlocks } from '../../indexing/verify-blocks.js';
+import { ledgerIdLength } from '../../ledger/format.js';
 import type { EventFileFormat } from '../../ledger/header.js';
 import type { Breather } from '../breather.js';
-import { decodeCheckpoint } from '../checkpoint.js';
+import { otherCheckpoint, type Checkpoint } from '../checkpoint.js';
+import { describeForeign, findOtherEvent, foreignLedgerError } from '../foreign-ledger.js';
+import { readTwice } from '../look-again.js';
 import type { EnginePorts } from '../engine.js';
-import { EventFileSource, formatOfNames } from './event-file-source.js';
+import type { CheckpointReader } from './checkpoint-reader.js';
 import { repairingName, surveyFolder } from './folder-survey.js';
 import type { Healer } from './heal.js';
 import { readRemains, type LedgerRemains } from './ledger-remains.js';
 import { plannedBatches, writeNewLedger, type BatchSources } from './new-ledger.js';
 import type { Quarantine } from './quarantine.js';
+import { findReadable, patchyDisk, type UnreadableStretch } from './patchy-file.js';
 import { planRebuild, type RebuildPlan } from './rebuild-plan.js';
 import { RecordFinder } from './record-finder.js';
 import type { RepairLog } from './repair-log.js';
@@ -32,6 +37,7 @@ export type RebuildOptions = RepairRunOptions & {
   readonly quarantine: Quarantine;
   readonly healer: Healer;
   readonly breather: Breather;
+  readonly checkpoint: CheckpointReader;
 };
 
 export type RebuildOutcome = {
@@ -46,6 +52,8 @@ type Draft = {
   readonly remains: LedgerRemains;
   readonly eventFiles: EventFileFormat;
   readonly sources: BatchSources;
+  /** Throws when something that could not be read can be read by now: the plan does without it. */
+  readonly confirm: () => Promise<void>;
 };
 
 export class Rebuild {
@@ -70,14 +78,16 @@ export class Rebuild {
     });
     if (!mayGoOn || outcome.isRefused) return outcome;
     mayGoOn();
-    if (source !== undefined) await quarantine.begin(unfinished);
+    // Without a ledger too: until the checkpoint is written anew, this says why it belongs to another one.
+    const ledgerId = this.#ports.random.bytes(ledgerIdLength);
+    await quarantine.begin(unfinished, ledgerId);
     if (isInPlace) await quarantine.moveAside('ledger');
     for (const name of ['ledger.unsynced', repairingName]) await quarantine.moveAside(name);
     await quarantine.settle();
     return this.#withDraft(source && path.join(quarantine.folder!, 'ledger'), async (draft) => {
       if (draft.plan.lost.length > 0 && !acceptLoss) throw new LedgerCorruptError(`The damaged ledger changed while it was being repaired. It lies in ${quarantine.folder}; repair again.`);
-      const { plan, remains, eventFiles, sources } = draft;
-      await writeNewLedger({ directory, eventFiles, createdAt: remains.createdAt, batches: plannedBatches(plan, sources), mayGoOn }, this.#ports);
+      const { plan, remains, eventFiles, sources, confirm } = draft;
+      await writeNewLedger({ directory, ledgerId, eventFiles, createdAt: remains.createdAt, batches: plannedBatches(plan, sources), mayGoOn, confirm }, this.#ports);
       if (plan.lost.length > 0) log.add({ what: 'ledger', where: 'ledger', message: 'Lost events are replaced by events of type "opossum.lost".' }, false);
       return { isLedgerMade: true, head: plan.head, lost: describeLost(plan, acceptLoss) };
     });
@@ -85,32 +95,75 @@ export class Rebuild {
 
   /** Reads what is left and plans a ledger of it. `source` is the path of the damaged one within the context, if there is one. */
   async #withDraft<T>(source: string | undefined, use: (draft: Draft) => Promise<T>): Promise<T> {
-    const { directory, breather, signal, acceptLoss } = this.#options;
+    const { directory, breather, signal, acceptLoss, trust } = this.#options;
     const { disk, clock, random } = this.#ports;
-    const file: DiskFile | undefined = source === undefined ? undefined : await disk.open(path.join(directory, source), 'read');
+    const unreadable: UnreadableStretch[] = [];
+    const file = source === undefined ? undefined : await openSource(path.join(directory, source), patchyDisk(disk, unreadable, clock));
     try {
-      const checkpoint = decodeCheckpoint(await disk.readFile(path.join(directory, 'checkpoint')));
+      const checkpoint = await this.#options.checkpoint.read();
       const remains = await readRemains(file, checkpoint && Buffer.from(checkpoint.ledgerId, 'hex'), breather, signal);
       const witnesses = await this.#witnesses(remains, checkpoint);
       for (const { position, checksum } of witnesses.marks) if (!remains.marks.has(position)) remains.marks.set(position, checksum);
       const eventFiles = remains.eventFiles ?? (await formatOfNames(directory, disk)) ?? 'json';
-      const files = await EventFileSource.open(directory, eventFiles, disk, breather);
-      const records = new RecordFinder(file, remains);
+      // Event files that are not believed are no source, not even for what is damaged.
+      const isLedgerTrusted = trust === 'ledger' && remains.ledgerId !== undefined && otherCheckpoint(checkpoint, remains.ledgerId) !== undefined;
+      const files = await EventFileSource.open({
+        directory,
+        format: isLedgerTrusted ? 'none' : eventFiles,
+        disk,
+        // What a failure of the moment hides would be given up for ever: a file that cannot be read stops the rebuild.
+        readFile: (name) => readTwice(name, disk, clock),
+        breathe: () => breather.breathe(),
+      });
+      const records = new RecordFinder(file, remains, breather);
       const plan = await planRebuild({ remains, eventFiles: files, records, knownEnd: witnesses.end, nowMs: clock.now(), breather, signal });
+      const sources = { file, eventFiles: files, random, breather };
+      if (await this.#isLedgerForeign(remains, checkpoint, plan, sources)) return await this.#withDraft(undefined, use);
       if (plan.head === 0 && remains.start === 0 && !acceptLoss) throw nothingLeft(directory);
-      return await use({ plan, remains, eventFiles, sources: { file, eventFiles: files, random, breather } });
+      return await use({ plan, remains, eventFiles, sources, confirm: () => this.#confirm(source, unreadable) });
     } finally {
       await file?.close();
     }
   }
 
+  async #confirm(source: string | undefined, unreadable: readonly UnreadableStretch[]): Promise<void> {
+    await this.#options.checkpoint.confirm();
+    if (source === undefined || unreadable.length === 0) return;
+    const where = path.join(this.#options.directory, source);
+    const file = await this.#ports.disk.open(where, 'read');
+    try {
+      const { from, to, reason } = (await findReadable(file, unreadable)) ?? {};
+      if (from === undefined) return;
+      throw new StorageFailedError(
+        `${where} could not be read from byte ${from} to ${to! - 1} (${reason}), and can by now, at least in part. Repair again: it goes on where it stopped.`,
+        'unknown',
+        { file: where, offset: from },
+      );
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** Whether a ledger that is not the checkpoint's contradicts the event files, and they are to be believed. @throws LedgerCorruptError when nobody said what to believe. */
+  async #isLedgerForeign({ ledgerId }: LedgerRemains, checkpoint: Checkpoint | undefined, plan: RebuildPlan, sources: BatchSources): Promise<boolean> {
+    const { directory, trust, breather } = this.#options;
+    const { disk } = this.#ports;
+    const other = ledgerId && otherCheckpoint(checkpoint, ledgerId);
+    if (trust === 'ledger' || !other || !sources.file) return false;
+    const frames = plan.batches.filter((batch) => typeof batch === 'number');
+    const position = await findOtherEvent(plannedBatches({ ...plan, batches: frames }, sources), { directory, disk, breather });
+    if (position === undefined) return false;
+    if (trust === undefined) throw foreignLedgerError(describeForeign(ledgerId, other, position), directory);
+    return true;
+  }
+
   /** What checkpoint and index know of durable frames. */
-  async #witnesses({ ledgerId }: LedgerRemains, checkpoint: ReturnType<typeof decodeCheckpoint>): Promise<{ marks: ChainMark[]; end: number }> {
+  async #witnesses({ ledgerId }: LedgerRemains, checkpoint: Checkpoint | undefined): Promise<{ marks: ChainMark[]; end: number }> {
     const { disk } = this.#ports;
     const directory = path.join(this.#options.directory, 'index');
     if (!ledgerId) {
       // Nobody can say whether the blocks are this ledger's, but positions must not be handed out twice.
-      const newest = Math.max(-1, ...blockNumbers((await disk.list(directory)) ?? []));
+      const newest = Math.max(-1, ...(await this.#blocks()));
       return { marks: [], end: (newest + 1) * blockSize };
     }
     const own = checkpoint?.ledgerId === ledgerId.toString('hex') ? checkpoint : undefined;
@@ -119,14 +172,21 @@ export class Rebuild {
     return { marks, end: marks.reduce((end, { position }) => Math.max(end, position), 0) };
   }
 
+  /** Numbers of the blocks that the index has, by name. */
+  async #blocks(): Promise<number[]> {
+    const { disk } = this.#ports;
+    const index = path.join(this.#options.directory, 'index');
+    return (await disk.stat(index))?.kind === 'directory' ? blockNumbers((await disk.list(index)) ?? []) : [];
+  }
+
   #describe({ plan }: Draft, damage: string, source: string | undefined): void {
     const { log } = this.#options;
-    const whole = plan.batches.filter(({ kind }) => kind === 'frame').length;
+    const whole = plan.batches.filter((batch) => typeof batch === 'number').length;
     const move = source === undefined ? '' : source === 'ledger' ? ' It is moved to the quarantine.' : ` It lies in ${path.dirname(source)} since an earlier repair.`;
     const message = `${damage}${move} A new ledger with a new id is made, up to position ${plan.head}; undamaged batches: ${whole}; put together from event files and from what is left of them: ${plan.batches.length - whole}.`;
     log.add({ what: 'ledger', where: 'ledger', message }, true);
     for (const batch of plan.batches) {
-      if (batch.kind === 'frame' || batch.origins.every((origin) => origin === 'lost')) continue;
+      if (typeof batch === 'number' || batch.origins.every((origin) => origin === 'lost')) continue;
       const last = batch.first + batch.origins.length - 1;
       log.add({ what: 'ledger', where: 'ledger', position: batch.first, message: `The batch of positions ${batch.first} to ${last} is put together again.` }, true);
     }
@@ -140,13 +200,19 @@ export class Rebuild {
     for await (const batch of plannedBatches(plan, sources)) {
       if (codec) await healer.healEventFiles(batch, codec, 0);
     }
-    for (const block of blockNumbers((await disk.list(path.join(directory, 'index'))) ?? [])) {
+    healer.listPending();
+    for (const block of await this.#blocks()) {
       await healer.healBlock({ name: `${String(block).padStart(10, '0')}.idx`, first: block * blockSize + 1, reason: 'The block belongs to the damaged ledger.' });
     }
     await healer.replaceCheckpoint(undefined, 'The checkpoint is written anew.');
     const { temporary } = await surveyFolder({ directory, eventFiles, head: plan.head, disk, breather, signal });
     for (const where of temporary) await healer.healLeftover(where);
   }
+}
+
+/** The damaged ledger; undefined when what has its name is no file. */
+async function openSource(file: string, disk: Disk): Promise<DiskFile | undefined> {
+  return (await disk.stat(file))?.kind === 'file' ? disk.open(file, 'read') : undefined;
 }
 
 function describeLost({ lost }: RebuildPlan, acceptLoss: boolean): RepairReport['lost'] {

@@ -1,7 +1,9 @@
 import type { AppendCondition } from '../../core/condition.js';
 import type { DiskFile } from '../../disk/disk.js';
 import { headLength } from '../../ledger/format.js';
-import { readStretch, type KnownFrame, type LedgerRemains, type Stretch } from './ledger-remains.js';
+import type { Breather } from '../breather.js';
+import type { KnownFrame } from './frame-table.js';
+import { readStretch, type LedgerRemains, type Stretch } from './ledger-remains.js';
 import { findRecords } from './salvage.js';
 
 /** Where a record lies in the damaged ledger; `end` is exclusive. */
@@ -11,10 +13,12 @@ export type RecordPlace = { readonly offset: number; readonly end: number };
 export class RecordFinder {
   readonly #file: DiskFile | undefined;
   readonly #remains: LedgerRemains;
+  readonly #breather: Breather;
   #last: { key: string; found: ReadonlyMap<number, RecordPlace> } | undefined;
 
-  constructor(file: DiskFile | undefined, remains: LedgerRemains) {
+  constructor(file: DiskFile | undefined, remains: LedgerRemains, breather: Breather) {
     this.#file = file;
+    this.#breather = breather;
     this.#remains = remains;
   }
 
@@ -24,7 +28,7 @@ export class RecordFinder {
     const to = Math.min(this.#remains.size, frame.offset + headLength + frame.bodyLength);
     const found = new Map<number, RecordPlace>();
     if (!this.#file || from >= to) return found;
-    for (const { position, offset, end } of findRecords(await readStretch(this.#file, { from, to }), frame.first, frame.first + frame.count - 1)) {
+    for (const { position, offset, end } of await findRecords(await readStretch(this.#file, { from, to }), { first: frame.first, last: frame.first + frame.count - 1 }, this.#breather)) {
       found.set(position, { offset: from + offset, end: from + end });
     }
     return found;
@@ -57,7 +61,7 @@ export class RecordFinder {
       const from = Math.max(gap.from, stretch.from);
       const to = Math.min(gap.to, stretch.to);
       if (!this.#file || from >= to) continue;
-      for (const { position, offset, end } of findRecords(await readStretch(this.#file, { from, to }), first, last)) {
+      for (const { position, offset, end } of await findRecords(await readStretch(this.#file, { from, to }), { first, last }, this.#breather)) {
         if (claimed.some((claim) => from + offset >= claim.from && from + offset < claim.to)) continue;
         if (found.has(position)) unclear.add(position);
         found.set(position, { offset: from + offset, end: from + end });

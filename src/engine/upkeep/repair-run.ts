@@ -9,17 +9,21 @@ import { indexedEvents } from '../../ledger/scan-chain.js';
 import { storedBatch } from '../../ledger/stored-batch.js';
 import { isUnsynced, rewriteUnsynced } from '../../ledger/unsynced.js';
 import { Breather } from '../breather.js';
-import { decodeCheckpoint, encodeCheckpoint } from '../checkpoint.js';
+import { encodeCheckpoint, otherCheckpoint, ownCheckpoint, type Checkpoint } from '../checkpoint.js';
 import type { EnginePorts } from '../engine.js';
+import { findForeignLedger, foreignLedgerError } from '../foreign-ledger.js';
+import { CheckpointReader } from './checkpoint-reader.js';
 import { findEventsBehind } from './events-behind.js';
-import { surveyFolder } from './folder-survey.js';
+import { blockedFolders, surveyFolder } from './folder-survey.js';
 import { Healer } from './heal.js';
 import { checkLedger, type LedgerFindings } from './ledger-check.js';
+import { patchyDisk, type UnreadableStretch } from './patchy-file.js';
 import type { VerifyProblem } from './problems.js';
 import { Quarantine } from './quarantine.js';
 import { Rebuild } from './rebuild.js';
 import { RepairLog } from './repair-log.js';
 import type { RepairOptions, RepairReport } from './repair.js';
+import { unreadableProblems } from './unreadable.js';
 import { witnessesOf } from './verification.js';
 import { openLedger, verifyOn } from './verify.js';
 
@@ -30,6 +34,7 @@ export type RepairRunOptions = {
   readonly root: string;
   readonly context: string;
   readonly acceptLoss: boolean;
+  readonly trust: RepairOptions['trust'];
   readonly signal: AbortSignal | undefined;
   readonly onProgress: RepairOptions['onProgress'];
   /** Called before every change; throws to stop. Absent in a dry run. */
@@ -48,14 +53,18 @@ export class RepairRun {
   readonly #quarantine: Quarantine;
   readonly #healer: Healer;
   readonly #breather: Breather;
+  readonly #checkpoint: CheckpointReader;
+  /** What of the ledger could not be read so far. */
+  readonly #unreadable: UnreadableStretch[] = [];
 
   constructor(options: RepairRunOptions, ports: EnginePorts) {
     const { directory, mayGoOn } = options;
     this.#options = options;
     this.#ports = ports;
     this.#breather = new Breather(ports.clock);
+    this.#checkpoint = new CheckpointReader(directory, ports);
     this.#quarantine = new Quarantine({ directory, disk: ports.disk, clock: ports.clock });
-    this.#healer = new Healer({ directory, disk: ports.disk, log: this.#log, quarantine: this.#quarantine, breather: this.#breather, mayGoOn });
+    this.#healer = new Healer({ directory, disk: ports.disk, clock: ports.clock, log: this.#log, quarantine: this.#quarantine, breather: this.#breather, mayGoOn });
   }
 
   async run(): Promise<RepairReport> {
@@ -63,7 +72,7 @@ export class RepairRun {
     if (opened === 'never finished') return { applied: false, ok: true, head: 0, actions: [], actionCount: 0, lost: [] };
     const damage = 'problem' in opened ? 'The ledger is missing or has no valid header.' : await this.#damageIn(opened);
     if (damage === undefined) return this.#healAll([]);
-    const rebuild = new Rebuild({ ...this.#options, log: this.#log, quarantine: this.#quarantine, healer: this.#healer, breather: this.#breather }, this.#ports);
+    const rebuild = new Rebuild({ ...this.#options, log: this.#log, quarantine: this.#quarantine, healer: this.#healer, breather: this.#breather, checkpoint: this.#checkpoint }, this.#ports);
     const outcome = await rebuild.run(damage);
     const { head, lost } = outcome;
     return outcome.isLedgerMade ? this.#healAll(lost) : this.#report({ applied: false, ok: false, head, lost });
@@ -72,7 +81,7 @@ export class RepairRun {
   async #open(): Promise<Awaited<ReturnType<typeof openLedger>> | 'never finished'> {
     const { directory } = this.#options;
     try {
-      return await openLedger(directory, this.#ports.disk);
+      return await openLedger(directory, patchyDisk(this.#ports.disk, this.#unreadable, this.#ports.clock));
     } catch (error) {
       // A header that was torn, and nothing else of a store: whoever opens it next makes the header.
       if (isOpossumError(error, 'INVALID_INPUT') && (await this.#ports.disk.stat(path.join(directory, 'ledger')))) return 'never finished';
@@ -82,9 +91,15 @@ export class RepairRun {
 
   /** What verify says of the ledger, if it is damaged. */
   async #damageIn({ file, header }: { file: DiskFile; header: LedgerHeader }): Promise<string | undefined> {
+    const { directory, trust } = this.#options;
+    const { disk } = this.#ports;
     try {
+      const foreign = await findForeignLedger({ file, header, checkpoint: await this.#checkpoint.read() }, { directory, disk, breather: this.#breather });
+      if (foreign && trust === undefined) throw foreignLedgerError(foreign, directory);
+      if (foreign && trust === 'event-files') return foreign.message;
       const { findings } = await this.#walk(file, header, { step: 0, heal: false });
-      const problem = findings.problems[0] ?? (await this.#eventsBehind(file, header, findings));
+      // Event files that are not believed do not tell of a lost end either.
+      const problem = (await unreadableProblems(file, this.#unreadable))[0] ?? findings.problems[0] ?? (foreign ? undefined : await this.#eventsBehind(file, header, findings));
       return problem?.message;
     } finally {
       await file.close();
@@ -106,6 +121,7 @@ export class RepairRun {
     }
     // Marks of a checkpoint may only speak of what is durable.
     if (mayGoOn) await disk.syncFile(path.join(directory, 'ledger'));
+    for (const where of await blockedFolders(directory, disk)) await this.#healer.healBlockedFolder(where);
     const head = await this.#healDerived();
     await this.#quarantine.settle();
     if (!mayGoOn) return this.#report({ applied: false, ok: this.#log.problems === 0, head, lost });
@@ -122,15 +138,23 @@ export class RepairRun {
     try {
       const { findings, blocks } = await this.#walk(file, header, { step: 1, heal: true });
       if (findings.problems[0]) throw new LedgerCorruptError(`${findings.problems[0].message} It changed while it was being repaired; repair again.`);
+      this.#healer.listPending();
       for (const damaged of blocks.finish()) await this.#healer.healBlock(damaged);
       const head = findings.chain.last;
+      const { temporary, beyond } = await surveyFolder({ ...this.#options, eventFiles: header.eventFiles, head: head.position, disk: this.#ports.disk, breather: this.#breather });
+      // Before the checkpoint is written: it is what tells that these files are another ledger's.
+      if (await this.#isLedgerTrusted(header)) for (const { where, position } of beyond) await this.#healer.setAside(where, position);
       await this.#healCheckpoint(header, head, findings);
-      const { temporary } = await surveyFolder({ ...this.#options, eventFiles: header.eventFiles, head: head.position, disk: this.#ports.disk, breather: this.#breather });
       for (const where of temporary) await this.#healer.healLeftover(where);
       return head.position;
     } finally {
       await file.close();
     }
+  }
+
+  /** Whether somebody said that the ledger is right, and not the checkpoint's. */
+  async #isLedgerTrusted({ ledgerId }: LedgerHeader): Promise<boolean> {
+    return this.#options.trust === 'ledger' && otherCheckpoint(await this.#checkpoint.read(), ledgerId) !== undefined;
   }
 
   async #walk(file: DiskFile, header: LedgerHeader, { step, heal }: { step: number; heal: boolean }): Promise<{ findings: LedgerFindings; blocks: BlockVerifier }> {
@@ -156,17 +180,18 @@ export class RepairRun {
     return { findings, blocks };
   }
 
-  async #checkpointOf({ ledgerId }: LedgerHeader): Promise<ReturnType<typeof decodeCheckpoint>> {
-    const checkpoint = decodeCheckpoint(await this.#ports.disk.readFile(path.join(this.#options.directory, 'checkpoint')));
-    return checkpoint?.ledgerId === ledgerId.toString('hex') ? checkpoint : undefined;
+  async #checkpointOf({ ledgerId }: LedgerHeader): Promise<Checkpoint | undefined> {
+    return ownCheckpoint(await this.#checkpoint.read(), ledgerId);
   }
 
   async #healCheckpoint(header: LedgerHeader, head: ChainPoint, { chain }: LedgerFindings): Promise<void> {
-    const bytes = await this.#ports.disk.readFile(path.join(this.#options.directory, 'checkpoint'));
+    const isThere = (await this.#ports.disk.stat(path.join(this.#options.directory, 'checkpoint'))) !== undefined;
+    const found = await this.#checkpoint.read();
+    await this.#checkpoint.confirm();
     const sound = await this.#checkpointOf(header);
     const isTrue = sound && (!sound.eventFiles || chain.find(sound.eventFiles.position)?.checksum === sound.eventFiles.checksum);
-    if (isTrue || (!bytes && head.position === 0)) return;
-    const reason = !bytes ? 'is missing' : sound ? 'says what is not true' : decodeCheckpoint(bytes) ? 'belongs to another ledger' : 'is damaged';
+    if (isTrue || (!isThere && head.position === 0)) return;
+    const reason = !isThere ? 'is missing' : sound ? 'says what is not true' : found ? 'belongs to another ledger' : 'is damaged';
     // Which event files are durable, nobody knows now: the next writer compares them all.
     const checkpoint = { ledgerId: header.ledgerId.toString('hex'), durable: head, eventFiles: undefined };
     await this.#healer.replaceCheckpoint(encodeCheckpoint(checkpoint), `The checkpoint ${reason}: a new one is written.`);

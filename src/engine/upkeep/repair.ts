@@ -5,6 +5,7 @@
  */
 import path from 'node:path';
 import { InvalidInputError, isOpossumError, StorageFailedError } from '../../core/errors.js';
+import { describe } from '../../core/json.js';
 import { checkName } from '../../core/names.js';
 import { codeOf, messageOf } from '../../disk/error-code.js';
 import type { EnginePorts } from '../engine.js';
@@ -21,6 +22,12 @@ export type RepairOptions = {
   apply?: boolean;
   /** True: where events cannot be restored from anything, events of type `opossum.lost` take their positions. False (default): then nothing is changed. */
   acceptLoss?: boolean;
+  /**
+   * What to believe when the ledger is not the one that the checkpoint belongs to and event files are of other events than it
+   * has: without it, repair refuses such a folder. `'ledger'`: it is the right one; the event files are moved to
+   * `events/void/` and made anew. `'event-files'`: a ledger is made of them, and the present one moved to the quarantine.
+   */
+  trust?: 'ledger' | 'event-files';
   /** Aborting rejects with `signal.reason`; repairing again completes what was begun. */
   signal?: AbortSignal;
   /** Told now and then how much of the work is done, in any unit. */
@@ -52,7 +59,8 @@ export type RepairReport = {
  *
  * @example const { ok, lost } = await repairContext({ directory: './data', apply: true })
  * @throws InvalidInputError when there is no store or this process has it open; LockTimeoutError when another process
- *   appends to it; LedgerCorruptError when nothing is left to tell which positions there were; StorageFailedError;
+ *   appends to it; LedgerCorruptError when nothing is left to tell which positions there were, or the ledger seems to be another
+ *   store's and `trust` does not say what to believe; StorageFailedError;
  *   UnsupportedFormatError.
  */
 export function repairContext(options: RepairOptions): Promise<RepairReport> {
@@ -63,13 +71,14 @@ export function repairContext(options: RepairOptions): Promise<RepairReport> {
 export async function repairOn(options: RepairOptions, ports: EnginePorts): Promise<RepairReport> {
   const context = checkName(options.context ?? 'default', 'options.context');
   const folder = path.join(path.resolve(options.directory), context);
-  const { apply = false, acceptLoss = false, signal, onProgress } = options;
+  const { apply = false, acceptLoss = false, trust, signal, onProgress } = options;
+  if (trust !== undefined && trust !== 'ledger' && trust !== 'event-files') throw new InvalidInputError('options.trust', `is ${describe(trust)}; it must be 'ledger' or 'event-files'.`);
   try {
     const found = await ports.disk.stat(folder);
     if (found?.kind !== 'directory') throw new InvalidInputError('options.directory', `leads to no store: there is no folder ${folder}.`);
     const directory = await ports.disk.realPath(folder);
     const run = (mayGoOn: (() => void) | undefined): Promise<RepairReport> =>
-      new RepairRun({ directory, acceptLoss, signal, onProgress, mayGoOn, root: options.directory, context }, ports).run();
+      new RepairRun({ directory, acceptLoss, trust, signal, onProgress, mayGoOn, root: options.directory, context }, ports).run();
     if (!apply) return await run(undefined);
     if (isShared(ports.engines, `write:${directory}`) || isShared(ports.engines, `read:${directory}`)) {
       throw new InvalidInputError('options.directory', `leads to ${directory}, which this process has open. Close its stores first.`);

@@ -4,6 +4,7 @@ import type { Clock } from '../../disk/clock.js';
 import type { Disk, DiskFile } from '../../disk/disk.js';
 import { messageOf } from '../../disk/error-code.js';
 import { eventFileContent, openEventFileCodec, type EventFileCodec } from '../../eventfiles/event-file.js';
+import { eventFilePath } from '../../eventfiles/paths.js';
 import { verifyBlocks, type BlockVerifier, type DamagedBlock } from '../../indexing/verify-blocks.js';
 import type { Chain } from '../../ledger/chain.js';
 import type { FoundFrame } from '../../ledger/frame-scan.js';
@@ -12,11 +13,17 @@ import { indexedEvents } from '../../ledger/scan-chain.js';
 import { storedBatch } from '../../ledger/stored-batch.js';
 import { isUnsynced } from '../../ledger/unsynced.js';
 import { Breather } from '../breather.js';
-import { decodeCheckpoint, type Checkpoint } from '../checkpoint.js';
+import { ownCheckpoint, type Checkpoint } from '../checkpoint.js';
+import { findForeignLedger } from '../foreign-ledger.js';
+import { readQuietly, readTwice } from '../look-again.js';
+import { CheckpointReader } from './checkpoint-reader.js';
 import { findEventsBehind, headByNow } from './events-behind.js';
-import { eventFilePath, surveyFolder } from './folder-survey.js';
+import { blockedFolders, surveyFolder } from './folder-survey.js';
 import { checkLedger, type DurableWitness } from './ledger-check.js';
+import type { UnreadableStretch } from './patchy-file.js';
 import { BoundedList, type VerifyNote, type VerifyProblem } from './problems.js';
+import { unreadableProblems } from './unreadable.js';
+import { stateNotes } from './state-notes.js';
 import type { VerifyReport } from './verify.js';
 
 export type VerificationOptions = {
@@ -24,6 +31,8 @@ export type VerificationOptions = {
   readonly directory: string;
   readonly disk: Disk;
   readonly clock: Clock;
+  /** What of the ledger could not be read so far: the file that is looked at notes it here. */
+  readonly unreadable: readonly UnreadableStretch[];
   readonly signal: AbortSignal | undefined;
   readonly onProgress: ((progress: { done: number; total: number }) => void) | undefined;
 };
@@ -58,9 +67,13 @@ export class Verification {
   }
 
   async run(file: DiskFile, header: LedgerHeader): Promise<void> {
-    const { directory, disk, signal, onProgress } = this.#options;
-    const checkpoint = await this.#readCheckpoint(header);
-    const codec = header.eventFiles === 'none' ? undefined : await openEventFileCodec(header.eventFiles);
+    const { directory, disk, unreadable, signal, onProgress } = this.#options;
+    const blocked = await this.#tellBlocked();
+    const found = await this.#readCheckpoint(header);
+    const isForeign = await this.#isForeign(file, header, found);
+    const checkpoint = ownCheckpoint(found, header.ledgerId);
+    // By a foreign ledger everything else in the folder would be wrong.
+    const codec = header.eventFiles === 'none' || isForeign || blocked.includes('events') ? undefined : await openEventFileCodec(header.eventFiles);
     const blocks = await verifyBlocks({ disk, directory: path.join(directory, 'index'), ledgerId: header.ledgerId, breathe: () => this.#breather.breathe() });
     // Taken behind the witnesses: what they say was durable must be found before it.
     const { size } = await file.stat();
@@ -73,11 +86,11 @@ export class Verification {
       signal,
       onFrame: async (frame, point) => {
         if (codec) await this.#checkEventFiles(frame, codec, checkpoint);
-        for (const damaged of blocks.check(point, indexedEvents(frame))) this.#suspectBlock(damaged);
+        if (!isForeign) for (const damaged of blocks.check(point, indexedEvents(frame))) this.#suspectBlock(damaged);
       },
       onProgress: (done) => onProgress?.({ done, total: size }),
     });
-    for (const problem of findings.problems) this.addProblem(problem);
+    for (const problem of [...(await unreadableProblems(file, unreadable)), ...findings.problems]) this.addProblem(problem);
     // Where the ledger is damaged, nothing is known of what lies behind.
     if (!this.#ledgerIsDamaged) for (const damaged of blocks.finish()) this.#suspectBlock(damaged);
     this.#head = findings.chain.last.position;
@@ -110,19 +123,41 @@ export class Verification {
     };
   }
 
+  async #tellBlocked(): Promise<string[]> {
+    const { directory, disk } = this.#options;
+    const blocked = await blockedFolders(directory, disk);
+    for (const where of blocked) {
+      const message = `${where} is no folder, but something else of that name. "opossum repair --apply" moves it aside.`;
+      this.addProblem({ what: where === 'index' ? 'index block' : 'event file', where, message });
+    }
+    return blocked;
+  }
+
+  async #isForeign(file: DiskFile, header: LedgerHeader, checkpoint: Checkpoint | undefined): Promise<boolean> {
+    const { directory, disk } = this.#options;
+    const foreign = await findForeignLedger({ file, header, checkpoint }, { directory, disk, breather: this.#breather });
+    if (foreign) this.addProblem({ what: 'ledger', where: 'ledger', ...foreign });
+    return foreign !== undefined;
+  }
+
   /** A checkpoint is not synced before it gets its name: a power cut may empty it, so a damaged one is no problem but a note. */
   async #readCheckpoint(header: LedgerHeader): Promise<Checkpoint | undefined> {
     const { directory, disk } = this.#options;
-    if (!(await disk.stat(path.join(directory, 'checkpoint')))) return undefined;
-    const checkpoint = decodeCheckpoint(await this.#read('checkpoint'));
-    if (checkpoint?.ledgerId === header.ledgerId.toString('hex')) return checkpoint;
-    const message = checkpoint ? 'The checkpoint belongs to another ledger.' : 'The checkpoint is damaged, or was cut short by a power cut.';
-    this.#notes.add({ what: 'checkpoint', where: 'checkpoint', message: `${message} Nothing relies on it: it is ignored, and replaced by the next process that appends.` });
-    return undefined;
+    const there = await disk.stat(path.join(directory, 'checkpoint'));
+    if (!there) return undefined;
+    const checkpoint = await new CheckpointReader(directory, this.#options).read();
+    if (ownCheckpoint(checkpoint, header.ledgerId)) return checkpoint;
+    const message =
+      there.kind !== 'file'
+        ? 'What has the name of the checkpoint is no file. "opossum repair --apply" moves it aside.'
+        : `${checkpoint ? 'The checkpoint belongs to another ledger.' : 'The checkpoint is damaged or cannot be read, or was cut short by a power cut.'} ` +
+          'Nothing relies on it: it is ignored, and replaced by the next process that appends.';
+    this.#notes.add({ what: 'checkpoint', where: 'checkpoint', message });
+    return checkpoint;
   }
 
   async #checkEventFiles(frame: FoundFrame, codec: EventFileCodec, checkpoint: Checkpoint | undefined): Promise<void> {
-    const { directory, disk } = this.#options;
+    const { directory, disk, clock } = this.#options;
     const batch = storedBatch(frame);
     const complete = checkpoint?.eventFiles?.position ?? 0;
     for (let i = 0; i < batch.count; i++) {
@@ -131,9 +166,9 @@ export class Verification {
       const where = eventFilePath(position, codec.format);
       let found: Buffer | undefined;
       try {
-        found = await disk.readFile(path.join(directory, where));
+        found = await readTwice(path.join(directory, where), disk, clock);
       } catch (error) {
-        this.addProblem({ what: 'event file', where, position, message: `The event file of event ${position} cannot be read (${messageOf(error)}).` });
+        this.addProblem({ what: 'event file', where, position, message: `The event file of event ${position} cannot be read (${messageOf((error as Error).cause)}).` });
         continue;
       }
       if (!found && position > complete) {
@@ -168,12 +203,8 @@ export class Verification {
   }
 
   /** What cannot be read is as wrong as what is not there. */
-  async #read(where: string): Promise<Buffer | undefined> {
-    try {
-      return await this.#options.disk.readFile(path.join(this.#options.directory, where));
-    } catch {
-      return undefined;
-    }
+  #read(where: string): Promise<Buffer | undefined> {
+    return readQuietly(path.join(this.#options.directory, where), this.#options.disk);
   }
 
   /** Notes what lies in the folder and belongs to nothing. */
@@ -199,6 +230,7 @@ export class Verification {
       if (position > head) this.#notes.add({ what: 'event file', where, message: `The file is of event ${position}, but the ledger ends with event ${head}.` });
     }
     for (const where of strange) this.#notes.add({ what: 'leftover', where, message: 'The store gives no file such a name.' });
+    for await (const note of stateNotes(directory, disk, breather)) this.#notes.add(note);
   }
 }
 

@@ -10,7 +10,9 @@ import { sleep, type Clock } from '../../disk/clock.js';
 import type { Disk, DiskFile } from '../../disk/disk.js';
 import { messageOf } from '../../disk/error-code.js';
 import { openLedgerFileReadOnly, type LedgerHeader } from '../../ledger/header.js';
+import { lookAgainMs } from '../look-again.js';
 import { systemPorts } from '../system-ports.js';
+import { patchyDisk, type UnreadableStretch } from './patchy-file.js';
 import type { VerifyNote, VerifyProblem } from './problems.js';
 import { Verification } from './verification.js';
 
@@ -48,9 +50,6 @@ export type VerifyReport = {
 
 export type UpkeepPorts = { readonly disk: Disk; readonly clock: Clock };
 
-/** Before a second look: a writer that is at work finishes one step of it in less. */
-const lookAgainMs = 30;
-
 /**
  * Checks every byte that a context stores and changes nothing. Safe while other processes append.
  *
@@ -66,9 +65,10 @@ export function verifyContext(options: VerifyOptions): Promise<VerifyReport> {
 export async function verifyOn(options: VerifyOptions, { disk, clock }: UpkeepPorts): Promise<VerifyReport> {
   const directory = path.join(path.resolve(options.directory), checkName(options.context ?? 'default', 'options.context'));
   const look = async (): Promise<Verification> => {
-    const verification = new Verification({ directory, disk, clock, signal: options.signal, onProgress: options.onProgress });
-    const opened = await openLedger(directory, disk);
-    if ('problem' in opened) verification.addProblem(opened.problem);
+    const unreadable: UnreadableStretch[] = [];
+    const verification = new Verification({ directory, disk, clock, unreadable, signal: options.signal, onProgress: options.onProgress });
+    const opened = await openLedger(directory, patchyDisk(disk, unreadable, clock));
+    if ('problem' in opened) verification.addProblem(asUnreadable(opened.problem, unreadable));
     else await verification.run(opened.file, opened.header).finally(() => opened.file.close());
     return verification;
   };
@@ -94,6 +94,11 @@ export async function openLedger(directory: string, disk: Disk): Promise<{ file:
     if (!isOpossumError(error, 'LEDGER_CORRUPT')) throw error;
     return { problem: { what: 'ledger', where: 'ledger', offset: 0, message: error.message } };
   }
+}
+
+/** A ledger without a valid header, because its beginning cannot be read. */
+function asUnreadable(problem: VerifyProblem, [stretch]: readonly UnreadableStretch[]): VerifyProblem {
+  return stretch ? { ...problem, message: `${problem.message} The bytes from ${stretch.from} to ${stretch.to - 1} cannot be read (${stretch.reason}).` } : problem;
 }
 
 function asReadError(directory: string, error: unknown): unknown {

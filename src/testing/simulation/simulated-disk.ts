@@ -10,7 +10,7 @@ import type { Actor, Scheduler } from './scheduler.js';
 import type { SeededRandom } from './seeded-random.js';
 import { syncBadly } from './failed-sync.js';
 
-export type OperationKind = 'open' | 'read' | 'append' | 'write' | 'stat' | 'sync' | 'list' | 'create' | 'makeDirectory' | 'rename' | 'remove' | 'syncDirectory';
+export type OperationKind = 'open' | 'read' | 'append' | 'write' | 'stat' | 'sync' | 'list' | 'create' | 'makeDirectory' | 'rename' | 'link' | 'remove' | 'syncDirectory';
 
 /** A disk operation that is about to be done. */
 export type Operation = {
@@ -162,6 +162,7 @@ export class SimulatedDisk {
           return true;
         }),
       rename: (from, to) => attempt('rename', `${from} -> ${to}`, () => this.#rename(from, to)),
+      link: (from, to) => attempt('link', `${from} -> ${to}`, () => this.#link(from, to)),
       removeFile: (target) =>
         attempt('remove', target, () => {
           const node = this.#find(target);
@@ -287,6 +288,12 @@ export class SimulatedDisk {
     });
   }
 
+  #link(from: string, to: string): void {
+    const node = this.#file(from);
+    if (this.#find(to)) throw systemError('EEXIST', 'link', to);
+    this.#medium.change({ kind: 'make', directory: this.#directory(path.dirname(to)), name: path.basename(to), node });
+  }
+
   #remove(target: string): void {
     this.#medium.change({ kind: 'remove', directory: this.#directory(path.dirname(target)), name: path.basename(target) });
   }
@@ -335,7 +342,7 @@ function statOf(node: Node): FileStat {
   return { size, kind: node.kind, dev: 1, ino: node.ino, modifiedMs: node.modifiedMs, bornMs: 0, allocated: Math.ceil(size / blockLength) * blockLength };
 }
 
-const changing = new Set<OperationKind>(['append', 'write', 'sync', 'create', 'makeDirectory', 'rename', 'remove', 'syncDirectory']);
+const changing = new Set<OperationKind>(['append', 'write', 'sync', 'create', 'makeDirectory', 'rename', 'link', 'remove', 'syncDirectory']);
 
 function systemError(code: string, verb: string, target: string): Error {
   return Object.assign(new Error(`${code}: simulated, ${verb} '${target}'`), { code });

@@ -17,6 +17,8 @@ export type Supports = {
   another?: boolean;
   /** Batches of 100,000 events and events of 16 MiB: takes seconds and some hundred MB of memory. */
   largeBatches?: boolean;
+  /** States of 16 MiB; without it a megabyte must do. */
+  largeStates?: boolean;
 };
 
 export type SuiteCase = { readonly name: string; run(): Promise<void> };

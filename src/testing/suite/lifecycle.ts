@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { group } from './case.js';
-import { appended, event, events, positions, range, refusal, take } from './tools.js';
+import { appended, event, events, fill, positions, range, refusal, take } from './tools.js';
 
 export const lifecycleGroup = group('closing and aborting', {
   'a closed store refuses everything': async ({ store }) => {
@@ -31,7 +31,7 @@ export const lifecycleGroup = group('closing and aborting', {
   },
 
   'an open read learns of the closing': async ({ store }) => {
-    await store.append(events(3000));
+    await fill(store, events(3000));
     const iterator = store.read()[Symbol.asyncIterator]();
     assert.equal((await iterator.next()).value.position, 1);
     await store.close();

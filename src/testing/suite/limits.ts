@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { InvalidInputError } from '../../core/errors.js';
 import { limits } from '../../core/limits.js';
 import { group } from './case.js';
-import { appended, assertMatches, event, positions, range, refusal, tagged } from './tools.js';
+import { appended, assertMatches, event, positions, range, refusal, repeated, tagged } from './tools.js';
 
 export const limitGroup = group('limits', {
   '255 tags of 1,024 bytes are stored and found': async ({ store }) => {
@@ -56,6 +56,13 @@ export const largeBatchGroup = group(
       let next = 1;
       for await (const { position } of store.read()) assert.equal(position, next++);
       assert.equal(next, 100_002);
+    },
+
+    'thousands of ids in one batch stay known': async ({ store }) => {
+      const many = range(1, 5000).map((n) => ({ ...event('A', [], { n }), id: `id-${n}` }));
+      await store.append(many.slice(0, 2500));
+      await store.append(many.slice(2500));
+      assert.deepEqual(await store.append(many), repeated(1, 5000));
     },
 
     'an event of nearly 16 MiB is stored': async ({ store }) => {

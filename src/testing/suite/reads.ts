@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { ReadOptions } from '../../core/event-store.js';
 import { matchesQuery, type Query } from '../../core/query.js';
 import { group } from './case.js';
-import { event, events, positions, range, refusal, tagged, take, typed } from './tools.js';
+import { event, events, fill, positions, range, refusal, tagged, take, typed } from './tools.js';
 
 const ten = range(1, 10).map((n) => event(n % 2 ? 'Odd' : 'Even', n % 3 ? [] : ['third'], { n }));
 
@@ -67,7 +67,7 @@ export const readGroup = group('reads', {
   },
 
   'appends during iteration do not show up in it': async ({ store }) => {
-    await store.append(events(100));
+    await fill(store, events(100));
     const seen: number[] = [];
     for await (const { position } of store.read()) {
       seen.push(position);
@@ -78,14 +78,14 @@ export const readGroup = group('reads', {
   },
 
   'thousands of events come once and in order': async ({ store }) => {
-    await store.append(events(3000));
+    await fill(store, events(3000));
     assert.deepEqual(await positions(store.read()), range(1, 3000));
     assert.deepEqual((await take(store.read('all', { backwards: true }), Infinity)).map((one) => one.position), range(1, 3000).reverse());
     assert.deepEqual((await take(store.read('all', { after: 10, limit: 2000 }), Infinity)).map((one) => one.position), range(11, 2010));
   },
 
   'two iterations of one stream do not disturb each other': async ({ store }) => {
-    await store.append(events(200));
+    await fill(store, events(200));
     const stream = store.read();
     const left = stream[Symbol.asyncIterator]();
     const right = stream[Symbol.asyncIterator]();
@@ -100,14 +100,14 @@ export const readGroup = group('reads', {
   },
 
   'next may be called again before it has answered': async ({ store }) => {
-    await store.append(events(100));
+    await fill(store, events(100));
     const iterator = store.read()[Symbol.asyncIterator]();
     const results = await Promise.all(range(1, 102).map(() => iterator.next()));
     assert.deepEqual(results.map((result) => (result.done ? 0 : result.value.position)), [...range(1, 100), 0, 0]);
   },
 
   'an iteration may be left early': async ({ store }) => {
-    await store.append(events(500));
+    await fill(store, events(500));
     for (let i = 0; i < 20; i++) assert.equal((await take(store.read(), 3)).length, 3);
     await assert.rejects(async () => {
       for await (const one of store.read()) throw new Error(`stopped at ${one.position}`);

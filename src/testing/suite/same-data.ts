@@ -25,13 +25,13 @@ export const reopenGroup = group(
     },
 
     'ids stay known': async ({ store, reopen }) => {
-      await store.append(range(1, 100).map(withId));
+      await store.append(range(1, 99).map(withId));
       const again = await reopen();
-      assert.deepEqual(await again.append(range(1, 100).map(withId)), repeated(1, 100));
+      assert.deepEqual(await again.append(range(1, 99).map(withId)), repeated(1, 99));
       assert.deepEqual(await again.append(withId(50)), repeated(50));
       await refusal(again.append({ ...withId(50), data: null }), 'EVENT_ID_CONFLICT');
-      await refusal(again.append([withId(100), withId(101)]), 'EVENT_ID_CONFLICT');
-      assert.deepEqual(await again.append(withId(101)), appended(101));
+      await refusal(again.append([withId(99), withId(100)]), 'EVENT_ID_CONFLICT');
+      assert.deepEqual(await again.append(withId(100)), appended(100));
     },
 
     'conditions see what was stored before': async ({ store, reopen }) => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { group } from './case.js';
-import { deferred, event, events, range, refusal, tagged, take, typed } from './tools.js';
+import { deferred, event, events, fill, range, refusal, tagged, take, typed } from './tools.js';
 
 export const subscriptionGroup = group('subscriptions', {
   'catch up, then go on live': async ({ store }) => {
@@ -24,7 +24,7 @@ export const subscriptionGroup = group('subscriptions', {
   },
 
   'give each event once and in order while many are appended': async ({ store }) => {
-    await store.append(events(300));
+    await fill(store, events(300));
     const seen = take(store.subscribe(), 1300);
     const appends: Promise<unknown>[] = [];
     for (let i = 0; i < 100; i++) {
@@ -95,9 +95,9 @@ export const subscriptionGroup = group('subscriptions', {
     await store.append(events(10));
     const iterator = store.subscribe(tagged('x'))[Symbol.asyncIterator]();
     const first = iterator.next();
-    await store.append(events(2000, 'A', ['x']));
+    await fill(store, events(2000, 'A', ['x']));
     assert.equal((await first).value.position, 11);
-    await store.append(events(2000, 'A', ['x']));
+    await fill(store, events(2000, 'A', ['x']));
     for (const n of range(12, 4010)) assert.equal((await iterator.next()).value.position, n);
     await iterator.return?.();
   },

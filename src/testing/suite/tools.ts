@@ -69,6 +69,11 @@ export async function assertMatches(store: EventStore, query: Query, expected: r
   assert.deepEqual(await positions(store.read(query, { backwards: true })), [...expected].reverse(), message);
 }
 
+/** Appends them in order, in batches that every store takes. */
+export async function fill(store: EventStore, batch: readonly NewEvent[]): Promise<void> {
+  for (let at = 0; at < batch.length; at += 99) await store.append(batch.slice(at, at + 99));
+}
+
 /** A promise and how to settle it. */
 export function deferred<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
   let resolve!: (value: T) => void;

@@ -1,28 +1,32 @@
 import path from 'node:path';
-import type { Disk } from '../../disk/disk.js';
-import { openEventFileCodec, type EventFileCodec, type EventFileContent } from '../../eventfiles/event-file.js';
-import { positionOf } from '../../eventfiles/paths.js';
-import type { EventFileFormat } from '../../ledger/header.js';
-import type { Breather } from '../breather.js';
-import { eventFilePath } from './folder-survey.js';
+import type { Disk } from '../disk/disk.js';
+import { openEventFileCodec, type EventFileCodec, type EventFileContent, type EventFileFormat } from './event-file.js';
+import { eventFilePath, positionOf } from './paths.js';
+
+export type EventFileSourceOptions = {
+  /** The context's folder. */
+  readonly directory: string;
+  readonly format: EventFileFormat | 'none';
+  readonly disk: Disk;
+  /** The whole file, undefined when there is none; what it throws, reading an event throws. */
+  readFile(file: string): Promise<Buffer | undefined>;
+  /** Called before every file, to let others run. */
+  breathe(): Promise<void>;
+};
 
 /** The event files of a context as a source to rebuild from: only files that are whole and about the position of their name. */
 export class EventFileSource {
-  readonly #directory: string;
-  readonly #disk: Disk;
+  readonly #options: EventFileSourceOptions;
   readonly #codec: EventFileCodec | undefined;
-  readonly #breather: Breather;
   #last: { position: number; content: EventFileContent | undefined } | undefined;
 
-  static async open(directory: string, format: EventFileFormat, disk: Disk, breather: Breather): Promise<EventFileSource> {
-    return new EventFileSource(directory, format === 'none' ? undefined : await openEventFileCodec(format), disk, breather);
+  static async open(options: EventFileSourceOptions): Promise<EventFileSource> {
+    return new EventFileSource(options, options.format === 'none' ? undefined : await openEventFileCodec(options.format));
   }
 
-  private constructor(directory: string, codec: EventFileCodec | undefined, disk: Disk, breather: Breather) {
-    this.#directory = directory;
+  private constructor(options: EventFileSourceOptions, codec: EventFileCodec | undefined) {
+    this.#options = options;
     this.#codec = codec;
-    this.#disk = disk;
-    this.#breather = breather;
   }
 
   async read(position: number): Promise<EventFileContent | undefined> {
@@ -49,8 +53,9 @@ export class EventFileSource {
 
   async #read(position: number): Promise<EventFileContent | undefined> {
     if (!this.#codec) return undefined;
-    await this.#breather.breathe();
-    const bytes = await this.#disk.readFile(path.join(this.#directory, eventFilePath(position, this.#codec.format)));
+    const { directory, readFile, breathe } = this.#options;
+    await breathe();
+    const bytes = await readFile(path.join(directory, eventFilePath(position, this.#codec.format)));
     const content = bytes && this.#codec.decode(bytes);
     if (content?.position !== position) return undefined;
     const { first, count } = content.batch;
@@ -59,11 +64,12 @@ export class EventFileSource {
 
   async #positionsAbove(last: number): Promise<number[]> {
     const { format } = this.#codec!;
+    const { directory, disk } = this.#options;
     const found: number[] = [];
-    const events = path.join(this.#directory, 'events');
-    for (const folder of (await this.#disk.list(events)) ?? []) {
+    const events = path.join(directory, 'events');
+    for (const folder of await listFolder(events, disk)) {
       if (!/^\d{7,}$/.test(folder) || Number(folder) * 1000 <= last) continue;
-      for (const name of (await this.#disk.list(path.join(events, folder))) ?? []) {
+      for (const name of await listFolder(path.join(events, folder), disk)) {
         const position = positionOf(name, format);
         if (position !== undefined && position > last && eventFilePath(position, format) === path.join('events', folder, name)) found.push(position);
       }
@@ -75,12 +81,17 @@ export class EventFileSource {
 /** The format that the names in `events/` speak of; undefined where there are none. */
 export async function formatOfNames(directory: string, disk: Disk): Promise<EventFileFormat | undefined> {
   const events = path.join(directory, 'events');
-  for (const folder of (await disk.list(events)) ?? []) {
+  for (const folder of await listFolder(events, disk)) {
     if (!/^\d{7,}$/.test(folder)) continue;
-    for (const name of (await disk.list(path.join(events, folder))) ?? []) {
+    for (const name of await listFolder(path.join(events, folder), disk)) {
       if (positionOf(name, 'json') !== undefined) return 'json';
       if (positionOf(name, 'msgpack') !== undefined) return 'msgpack';
     }
   }
   return undefined;
+}
+
+/** Something else in the place of a folder holds nothing. */
+async function listFolder(folder: string, disk: Disk): Promise<string[]> {
+  return (await disk.stat(folder))?.kind === 'directory' ? ((await disk.list(folder)) ?? []) : [];
 }

@@ -1,0 +1,212 @@
+/*
+ * The keyed states of one generation: shards as they were saved, and over them the changes since then. Promises: values are never
+ * changed in place, and events are applied whole, so what is taken at any moment is the state after one event.
+ */
+import type { JsonValue } from '../core/event.js';
+import { andThen, isPromise, type Awaitable } from '../modelling/schema-check.js';
+import { bounds } from './bounds.js';
+import { endOf, placeOf, shardOf } from './key-space.js';
+import type { Checkpoint, Delta, Generation, SavedEntry } from './manifest.js';
+import type { Lookups } from './lookups.js';
+import type { Segments, Shard } from './segments.js';
+
+/** A state, or undefined where the key was removed; and about what it takes. A new object for each change. */
+export type Change = { readonly value: JsonValue | undefined; readonly bytes: number };
+
+/** What is to be saved next: taken at one moment, valid however the table goes on. */
+export type Pending = {
+  readonly checkpoint: Checkpoint;
+  /** How many of the deltas, the last ones, it takes the place of; undefined when it goes into the shards and replaces all. */
+  readonly replaces: number | undefined;
+  readonly changes: ReadonlyMap<string, Change>;
+  /** How many keys changed since the last one was taken. */
+  readonly keys: number;
+};
+
+export class Table {
+  readonly #segments: Segments;
+  readonly #lookups: Lookups;
+  #generation: Generation;
+  #checkpoint: Checkpoint;
+  /** The newest change of every key that changed since the shards were made. */
+  readonly #changes = new Map<string, Change>();
+  /** Keys that changed since the last `take`. */
+  #unsaved = new Set<string>();
+  #unsavedBytes = 0;
+  /** The keys of each of the generation's deltas. */
+  #deltaKeys = new Map<Delta, readonly string[]>();
+
+  constructor(generation: Generation, segments: Segments, lookups: Lookups) {
+    this.#segments = segments;
+    this.#lookups = lookups;
+    this.#generation = { ...generation, deltas: [] };
+    this.#checkpoint = generation.checkpoint;
+  }
+
+  /** @throws StateDamagedError when a segment of its changes is gone or damaged. */
+  static async load(generation: Generation, segments: Segments, lookups: Lookups): Promise<Table> {
+    const table = new Table(generation, segments, lookups);
+    await table.follow(generation);
+    return table;
+  }
+
+  /** As it was saved last. */
+  get generation(): Generation {
+    return this.#generation;
+  }
+
+  /** The last event that is in what `lookup` gives. */
+  get checkpoint(): Checkpoint {
+    return this.#checkpoint;
+  }
+
+  get unsavedBytes(): number {
+    return this.#unsavedBytes;
+  }
+
+  get hasUnsaved(): boolean {
+    return this.#checkpoint !== this.#generation.checkpoint;
+  }
+
+  /** The state of a key; at once when it is in memory. Nobody may change it. */
+  lookup(key: string): Awaitable<JsonValue | undefined> {
+    const change = this.#changes.get(key);
+    if (change !== undefined) return change.value;
+    return andThen(this.#shardAt(placeOf(key)), (shard) => {
+      // An event may have changed it while the shard was loaded.
+      const newer = this.#changes.get(key);
+      return newer === undefined ? shard.get(key) : newer.value;
+    });
+  }
+
+  /** Applies what one event changes. */
+  apply(changes: readonly (readonly [string, Change])[], checkpoint: Checkpoint): void {
+    for (const [key, change] of changes) {
+      this.#changes.set(key, change);
+      this.#unsaved.add(key);
+      this.#unsavedBytes += change.bytes;
+      this.#lookups.change(key, change.value);
+    }
+    this.#checkpoint = checkpoint;
+  }
+
+  /** The keys of all states that are found by the term, sorted. */
+  keysWith(term: string): Promise<readonly string[]> {
+    return this.#lookups.keysWith(term, this);
+  }
+
+  /** All keys from a place on, up to the end of its shard: their states, and where the next shard begins. */
+  async range(from: number): Promise<{ entries: [string, JsonValue][]; end: number }> {
+    const loaded = this.#shardAt(from);
+    const shard = isPromise(loaded) ? await loaded : loaded;
+    // Nothing is waited for from here on.
+    const count = this.#generation.shards.length;
+    const end = endOf(shardOf(from, count), count);
+    const isWithin = (key: string): boolean => {
+      const place = placeOf(key);
+      return place >= from && place < end;
+    };
+    const entries: [string, JsonValue][] = [];
+    for (const [key, value] of shard) if (!this.#changes.has(key) && isWithin(key)) entries.push([key, value]);
+    for (const [key, { value }] of this.#changes) if (value !== undefined && isWithin(key)) entries.push([key, value]);
+    return { entries, end };
+  }
+
+  /** Takes what is not saved yet; undefined when there is nothing. It counts as saved from now on: if saving fails, load a new table. */
+  take(): Pending | undefined {
+    if (!this.hasUnsaved) return undefined;
+    const { deltas, shards } = this.#generation;
+    const inShards = shards.reduce((sum, shard) => sum + (shard?.[1] ?? 0), 0);
+    const changed = deltas.reduce((sum, { bytes }) => sum + bytes, this.#unsavedBytes);
+    const most = Math.max(bounds.leastChangesBytes, Math.min(bounds.mostChangesBytes, inShards / 4));
+    const pending = changed > most ? { replaces: undefined, changes: new Map(this.#changes) } : this.#withSmallDeltas(deltas);
+    const keys = this.#unsaved.size;
+    this.#unsaved = new Set();
+    this.#unsavedBytes = 0;
+    return { ...pending, keys, checkpoint: this.#checkpoint };
+  }
+
+  /** Takes along the deltas that are no larger than what comes after them, so that there are never many. */
+  #withSmallDeltas(deltas: readonly Delta[]): { replaces: number; changes: Map<string, Change> } {
+    const keys = new Set(this.#unsaved);
+    let bytes = this.#unsavedBytes;
+    let replaces = 0;
+    for (const delta of deltas.toReversed()) {
+      if (delta.bytes > bytes) break;
+      for (const key of this.#deltaKeys.get(delta)!) keys.add(key);
+      bytes += delta.bytes;
+      replaces++;
+    }
+    const changes = new Map<string, Change>();
+    for (const key of keys) changes.set(key, this.#changes.get(key)!);
+    return { replaces, changes };
+  }
+
+  /** What was taken is saved as this generation; `keys` has those of its new deltas. */
+  saved(generation: Generation, pending: Pending, keys: ReadonlyMap<Delta, readonly string[]>): void {
+    this.#deltaKeys = new Map(generation.deltas.map((delta) => [delta, keys.get(delta) ?? this.#deltaKeys.get(delta)!]));
+    this.#generation = generation;
+    if (pending.replaces !== undefined) return;
+    for (const [key, change] of pending.changes) if (this.#changes.get(key) === change) this.#changes.delete(key);
+  }
+
+  /** Goes on to what another process saved since; the table must have nothing unsaved. */
+  async follow(generation: Generation): Promise<void> {
+    const before = this.#generation;
+    const sameShards = isSame(before.shards, generation.shards);
+    // Whoever applies replaces deltas at the end by some with at least their keys, so what is left of the others stays right.
+    const firstOther = sameShards ? before.deltas.findIndex((delta, i) => !isSame(delta, generation.deltas[i])) : 0;
+    const same = firstOther < 0 ? before.deltas.length : firstOther;
+    const added: (readonly [Delta, readonly SavedEntry[]])[] = [];
+    for (const delta of generation.deltas.slice(same)) added.push([delta, await this.#entriesOf(delta)]);
+    // Nothing is waited for from here on: readers see all of it or nothing.
+    if (!sameShards) {
+      this.#changes.clear();
+      this.#lookups.forget();
+    }
+    const deltaKeys = new Map<Delta, readonly string[]>();
+    for (const [i, delta] of generation.deltas.slice(0, same).entries()) deltaKeys.set(delta, this.#deltaKeys.get(before.deltas[i]!)!);
+    for (const [delta, entries] of added) {
+      const bytes = delta.bytes / Math.max(1, entries.length);
+      for (const [key, value] of entries) {
+        this.#changes.set(key, { value, bytes });
+        this.#lookups.change(key, value);
+      }
+      deltaKeys.set(delta, entries.map(([key]) => key));
+    }
+    this.#deltaKeys = deltaKeys;
+    this.#generation = sameShards ? { ...generation, shards: before.shards } : generation;
+    this.#checkpoint = generation.checkpoint;
+  }
+
+  async #entriesOf(delta: Delta): Promise<readonly SavedEntry[]> {
+    if (delta.segment === undefined) return delta.entries!;
+    const entries = await this.#segments.entries(delta.segment);
+    if (entries === undefined) throw this.#segments.missing(delta.segment);
+    return entries;
+  }
+
+  #shardAt(place: number): Awaitable<Shard> {
+    const { shards } = this.#generation;
+    const found = shards[shardOf(place, shards.length)];
+    if (!found) return noShard;
+    return this.#segments.cached(found[0]) ?? this.#loadShard(place);
+  }
+
+  /** A save may replace the shards while one is loaded: what is in the new one is no longer among the changes, so the old one will not do. */
+  async #loadShard(place: number): Promise<Shard> {
+    for (;;) {
+      const { shards } = this.#generation;
+      const found = shards[shardOf(place, shards.length)];
+      if (!found) return noShard;
+      const shard = await this.#segments.shard(...found);
+      if (shards !== this.#generation.shards) continue;
+      if (shard === undefined) throw this.#segments.missing(found[0]);
+      return shard;
+    }
+  }
+}
+
+const noShard: Shard = new Map();
+
+const isSame = (a: unknown, b: unknown): boolean => a === b || JSON.stringify(a) === JSON.stringify(b);
