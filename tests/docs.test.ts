@@ -6,8 +6,8 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { freshFolder } from './support/folder.js';
 
 const root = path.resolve(import.meta.dirname, '..');
-// Inside the package, so that 'opossum-store' means the package itself.
-const folder = path.join(root, 'tests/.snippets');
+// Inside the package, so that 'opossum-store' means the package itself; one for each run, as two may run at once.
+const folder = fs.mkdtempSync(path.join(root, 'tests/.snippets-'));
 const pages = ['README.md', 'docs/guide.md', 'docs/testing.md', 'docs/observability.md'];
 
 const snippets = pages.flatMap((page) =>
@@ -19,8 +19,6 @@ const snippets = pages.flatMap((page) =>
 );
 
 beforeAll(() => {
-  fs.rmSync(folder, { recursive: true, force: true });
-  fs.mkdirSync(folder, { recursive: true });
   for (const { file, text } of snippets) fs.writeFileSync(path.join(folder, `${file}.ts`), `${text}\nexport {};\n`);
   const options = { strict: true, noUncheckedIndexedAccess: true, target: 'ES2022', module: 'NodeNext', types: ['node'], skipLibCheck: true, lib: ['ES2023', 'ESNext.Disposable'], outDir: 'out', rootDir: '.' };
   fs.writeFileSync(path.join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions: options, include: ['*.ts'] }));

@@ -38,8 +38,8 @@ const mayUse: Record<string, readonly string[]> = {
   consuming: ['core', 'modelling'],
   projecting: ['core', 'modelling'],
   transfer: ['core'],
-  testing: ['core', 'disk', 'engine', 'memory', 'modelling'],
   cosmos: ['core'],
+  testing: ['core', 'disk', 'engine', 'memory', 'modelling'],
   cli: ['index.ts'],
   'index.ts': ['core', 'engine', 'memory', 'modelling', 'consuming', 'projecting', 'transfer'],
 };

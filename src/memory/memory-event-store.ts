@@ -8,7 +8,7 @@ import { systemDefaults } from '../core/defaults.js';
 import { AppendConditionFailedError, EventIdConflictError, PositionAheadError, StoreClosedError } from '../core/errors.js';
 import type { AppendOptions, AppendResult, EventStore, EventStream, ReadOptions, SubscribeOptions } from '../core/event-store.js';
 import { makeEventStream, type EventSource } from '../core/event-stream.js';
-import type { JsonValue, NewEvent, PreparedEvent, SequencedEvent } from '../core/event.js';
+import type { JsonObject, JsonValue, NewEvent, PreparedEvent, SequencedEvent } from '../core/event.js';
 import { matchesQuery, type Query } from '../core/query.js';
 import { sameContent } from '../core/same-content.js';
 import { traced, traceRead, traces } from '../core/traces.js';
@@ -197,11 +197,18 @@ export class MemoryEventStore implements EventStore {
 
 /** Readers own what they get, as they own what is decoded from a file. */
 function copyOut(event: SequencedEvent): SequencedEvent {
-  return copyJson(event) as SequencedEvent;
+  return { ...event, tags: [...event.tags], data: copyJson(event.data), metadata: copyJson(event.metadata) };
 }
 
-function copyJson(value: JsonValue | undefined): JsonValue | undefined {
+/** Spreading is several times faster than building from entries, and explorations read a great deal. */
+function copyJson<Value extends JsonValue>(value: Value): Value;
+function copyJson(value: JsonValue): JsonValue {
   if (typeof value !== 'object' || value === null) return value;
-  if (Array.isArray(value)) return value.map(copyJson) as JsonValue[];
-  return Object.fromEntries(Object.entries(value).map(([key, property]) => [key, copyJson(property)]));
+  if (Array.isArray(value)) return value.map((item) => copyJson(item));
+  const copy: Record<string, JsonValue | undefined> = { ...value };
+  for (const key of Object.keys(copy)) {
+    const property = copy[key];
+    if (typeof property === 'object' && property !== null) copy[key] = copyJson(property);
+  }
+  return copy as JsonObject;
 }

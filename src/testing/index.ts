@@ -24,3 +24,6 @@ export { withFaults } from './faults/with-faults.js';
 export { captureFixture } from './scenario/capture-fixture.js';
 export type { Expected, ScenarioOutcome, Throwing } from './scenario/expectation.js';
 export { scenario, type Handler, type Scenario, type ScenarioOptions, type ScenarioRun } from './scenario/scenario.js';
+export type { RaceContext, RaceOptions, RaceOutcome, RaceReport, RaceResult, RemoteError } from './races/options.js';
+export { ProcessRaceError, type ProcessRaceFault } from './races/process-race-error.js';
+export { raceProcesses, type RaceHandler } from './races/race-processes.js';

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { defineEvent, openMemoryStore, openProjection, projection, ProjectionFailedError, type EventStore, type IndexValues, type NewEvent, type OpenProjectionOptions, type Projection, type StateStore } from '../../src/index.js';
+import { defineEvent, openMemoryStore, openProjection, projection, ProjectionFailedError, StorageFailedError, type EventStore, type IndexValues, type NewEvent, type OpenProjectionOptions, type Projection, type StateStore } from '../../src/index.js';
 import { fileStoresIn } from '../support/file-stores.js';
 import { fastRoot } from '../support/folder.js';
 
@@ -373,7 +373,7 @@ describe.each(kinds)('a projection on the %s store', (kind, make) => {
     let failing = 0;
     const state = watched(store.state, {
       save: async (name, value, options) => {
-        if (failing > 0 && failing-- > 0) throw new (await import('../../src/index.js')).StorageFailedError('no room', 'not-committed');
+        if (failing > 0 && failing-- > 0) throw new StorageFailedError('no room', 'not-committed');
         return store.state.save(name, value, options);
       },
     });
@@ -392,6 +392,39 @@ describe.each(kinds)('a projection on the %s store', (kind, make) => {
     await until(async () => JSON.stringify((await store.state.load('projections/c/manifest'))!.value).includes('"position":60'));
     await view.ready();
     expect(new Map(await all(view.entries()))).toEqual(await counted(store));
+  });
+
+  test('closed while a save fails, saves nothing behind it', async () => {
+    const { store } = await make();
+    let goOn = (): void => undefined;
+    let isHeld = false;
+    const held = new Promise<void>((resolve) => (goOn = resolve));
+    const state = watched(store.state, {
+      save: async (name, value, options) => {
+        if (!isArmed) return store.state.save(name, value, options);
+        isArmed = false;
+        isHeld = true;
+        await held;
+        throw new StorageFailedError('no room', 'not-committed');
+      },
+    });
+    let isArmed = false;
+    const definition = counterOf('c');
+    const view = await openProjection(store, definition, { state });
+    await view.waitFor(await appendAll(store, numbered(5, 2)));
+    await until(() => state.saves.length > 0);
+    isArmed = true;
+    await view.waitFor(await appendAll(store, [{ type: 'Counted', data: 'another key' }]));
+    await until(() => isHeld);
+    await view.waitFor(await appendAll(store, numbered(2, 2)));
+    const closed = view.close();
+    // By now it only waits for the save under way.
+    for (let i = 0; i < 20; i++) await oneTurn();
+    goOn();
+    await closed;
+    const again = await opened(store, definition);
+    await again.ready();
+    expect(new Map(await all(again.entries()))).toEqual(await counted(store));
   });
 
   test('ends with its signal, and with its store', async () => {

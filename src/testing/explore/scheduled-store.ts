@@ -36,22 +36,21 @@ export class ScheduledStore implements EventStore {
     const stream = this.#store.read(query, options);
     let head: number | undefined;
     const open = (): EventSource => {
-      const events = stream[Symbol.asyncIterator]();
-      let ended = false;
+      /** Taken as a whole by the first call: the snapshot is the same for later chunks, and no other handler sees when it was read. */
+      let rest: SequencedEvent[] | undefined;
       return {
         // The first use fixes the snapshot, and with it the head: asking for it later is no call of its own.
         head: async () => (head ??= await this.#call({ kind: 'read head', query }, () => stream.head())),
         next: (max) => {
-          if (ended) return [];
+          if (rest?.length === 0) return [];
           const read = async (): Promise<ReadAnswer> => {
             head ??= await stream.head();
-            const chunk = await take(events, max);
-            ended = chunk.length < max;
-            return { events: chunk, head };
+            rest ??= max === 1 ? await firstOf(stream) : await stream.toArray();
+            return { events: rest.splice(0, max), head };
           };
           return this.#call({ kind: 'read', query, options }, read).then((answer) => answer.events);
         },
-        close: () => void events.return?.(),
+        close: () => undefined,
       };
     };
     return makeEventStream(open, { signal: options.signal });
@@ -133,13 +132,7 @@ function timestampOf(ms: number): string {
   return lastTimestamp;
 }
 
-/** At most `max` of the next events: fewer at the end. */
-async function take(events: AsyncIterator<SequencedEvent>, max: number): Promise<SequencedEvent[]> {
-  const taken: SequencedEvent[] = [];
-  while (taken.length < max) {
-    const { done, value } = await events.next();
-    if (done) break;
-    taken.push(value);
-  }
-  return taken;
+async function firstOf(stream: EventStream): Promise<SequencedEvent[]> {
+  const first = await stream.first();
+  return first ? [first] : [];
 }

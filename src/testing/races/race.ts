@@ -2,6 +2,7 @@
  * Runs the commands of a race in processes of their own and kills some, until every command has ended. A process that was killed is
  * started again with the commands that it was not seen to finish.
  */
+import { fileURLToPath } from 'node:url';
 import { retryDefaults } from '../../core/defaults.js';
 import { InvalidInputError } from '../../core/errors.js';
 import type { OpenStoreOptions } from '../../engine/open-store.js';
@@ -11,7 +12,7 @@ import type { RaceSettings } from './check-options.js';
 import type { FromWorker, Task } from './messages.js';
 import type { RaceResult, RemoteError } from './options.js';
 import { briefCommand, type FailedRace } from './process-race-error.js';
-import { WorkerProcess } from './worker-process.js';
+import { WorkerProcess, type Ending } from './worker-process.js';
 
 export type RaceSetting<Command> = RaceSettings<Command> & {
   readonly storeOptions: OpenStoreOptions;
@@ -102,7 +103,7 @@ export class Race<Command, Result> {
       seat.isReady = seat.wasKilled = false;
       seat.process = new WorkerProcess(program, job, execArgv, {
         onMessage: (message) => this.#hear(message, seat),
-        onGone: (how) => this.#lose(seat, how, start),
+        onGone: (ending) => this.#lose(seat, ending, start),
       });
     };
     start();
@@ -168,12 +169,14 @@ export class Race<Command, Result> {
   }
 
   /** The victim is the one whose command made it due; a moment later, so that it may be anywhere in that command or behind it. */
-  #killSoon(seat: Seat): void {
-    if (seat.wasKilled) return;
+  #killSoon(preferred: Seat): void {
+    const victim = preferred.wasKilled ? this.#seats.find(({ isReady, wasKilled }) => isReady && !wasKilled) : preferred;
+    // All are down already: it is done as soon as one is up again.
+    if (!victim) return;
     this.#killsDue.shift();
     this.#killsUnderWay++;
-    seat.wasKilled = true;
-    const { process } = seat;
+    victim.wasKilled = true;
+    const { process } = victim;
     const kill = (): void => {
       if (!this.#isOver && process.kill()) this.#kills++;
     };
@@ -182,9 +185,9 @@ export class Race<Command, Result> {
     else void retryDefaults.sleep(delayMs).then(kill);
   }
 
-  #lose(seat: Seat, how: string, startAgain: () => void): void {
+  #lose(seat: Seat, { isClean, how }: Ending, startAgain: () => void): void {
     if (this.#isOver) return;
-    if (!seat.wasKilled && !this.#isLeaving) {
+    if (!seat.wasKilled && !(this.#isLeaving && isClean)) {
       const doing = this.#progress.filter(({ worker, isUnderWay }) => worker === seat.worker && isUnderWay).map(({ command }) => briefCommand(command));
       return this.#fail({ fault: 'worker', words: `${nameOf(seat)} ${doing.length === 0 ? '' : `was at ${doing.join(', ')} and `}${how}` });
     }
@@ -201,6 +204,8 @@ export class Race<Command, Result> {
   #leaveWhenDone(): void {
     if (this.#isLeaving || this.#isOver || this.#killsUnderWay > 0 || !this.#hasStarted) return;
     if (!this.#progress.every(({ result }) => result) || !this.#seats.every(({ isReady }) => isReady)) return;
+    // A victim may have been spared because it was down already: those that are idle now have the store open still.
+    if (this.#killsDue.length > 0) return this.#killSoon(this.#seats[0]!);
     this.#isLeaving = true;
     for (const { process } of this.#seats) process.tell({ kind: 'leave' });
   }
@@ -231,6 +236,6 @@ function drawKills(times: number, commands: number, random: SeededRandom): numbe
 
 async function findProgram(): Promise<URL> {
   const program = new URL('./worker-entry.js', import.meta.url);
-  if (program.protocol === 'file:' && (await nodeDisk.stat(fileOf(program)))) return program;
+  if (program.protocol === 'file:' && (await nodeDisk.stat(fileURLToPath(program)))) return program;
   throw new InvalidInputError('raceProcesses', `finds no program for its workers at ${program.href}. Import opossum-store/testing as it was installed, not from a bundle.`);
 }

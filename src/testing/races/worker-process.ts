@@ -4,9 +4,12 @@ import type { FromWorker, Job, ToWorker } from './messages.js';
 
 export type WorkerEvents = {
   onMessage(message: FromWorker): void;
-  /** Called once, after every message that it sent. `how` says how it ended. */
-  onGone(how: string): void;
+  /** Called once, after every message that it sent. */
+  onGone(ending: Ending): void;
 };
+
+/** `how` goes on after the name of the process; clean is exit code 0. */
+export type Ending = { readonly isClean: boolean; readonly how: string };
 
 /** One process of a race. Whoever made it kills it. */
 export class WorkerProcess {
@@ -26,7 +29,7 @@ export class WorkerProcess {
     child.on('error', (error) => (failure = error));
     // `close` comes when its output has ended too, `disconnect` when every message was handed out.
     this.#gone = Promise.all([once(child, 'close'), child.connected ? once(child, 'disconnect') : undefined]).catch(() => undefined);
-    void this.#gone.then(() => onGone(failure ? `could not be started: ${failure.message}` : this.#ending()));
+    void this.#gone.then(() => onGone(failure ? { isClean: false, how: `could not be started: ${failure.message}` } : this.#ending()));
     this.tell({ kind: 'prepare', job });
   }
 
@@ -49,9 +52,10 @@ export class WorkerProcess {
     await this.#gone;
   }
 
-  #ending(): string {
+  #ending(): Ending {
     const { exitCode, signalCode } = this.#child;
     const complaints = this.#complaints.trim();
-    return `ended by itself (${signalCode ?? `exit code ${exitCode}`})${complaints === '' ? ' and said nothing' : `:\n${complaints}`}`;
+    const how = `ended by itself (${signalCode ?? `exit code ${exitCode}`})${complaints === '' ? ' and said nothing' : `:\n${complaints}`}`;
+    return { isClean: exitCode === 0, how };
   }
 }

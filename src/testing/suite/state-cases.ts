@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { isOpossumError, type InvalidInputError } from '../../core/errors.js';
+import { isOpossumError, type ErrorCode, type InvalidInputError, type OpossumError } from '../../core/errors.js';
 import type { JsonValue } from '../../core/event.js';
 import { limits } from '../../core/limits.js';
 import { group } from './case.js';
@@ -32,6 +32,11 @@ const badValues: readonly (readonly [value: unknown, path: string])[] = [
   [5n, 'value'],
   [[-0], 'value[0]'],
 ];
+
+/** All are waited for at once: none may be refused while nobody listens. */
+function refusals(calls: readonly Promise<unknown>[], code: ErrorCode): Promise<OpossumError[]> {
+  return Promise.all(calls.map((call) => refusal(call, code)));
+}
 
 export const stateGroup = group('state', {
   'what is saved is loaded, and a name without it has none': async ({ store: { state } }) => {
@@ -122,8 +127,8 @@ export const stateGroup = group('state', {
 
   'bad names are refused': async ({ store: { state } }) => {
     for (const name of badNames as string[]) {
-      for (const call of [state.load(name), state.save(name, 1), state.remove(name), state.lease(name)]) {
-        assert.match(((await refusal(call, 'INVALID_INPUT')) as InvalidInputError).path, /^name( part)?$/);
+      for (const error of await refusals([state.load(name), state.save(name, 1), state.remove(name), state.lease(name)], 'INVALID_INPUT')) {
+        assert.match((error as InvalidInputError).path, /^name( part)?$/);
       }
       if (name !== undefined) assert.match(((await refusal(state.list(name), 'INVALID_INPUT')) as InvalidInputError).path, /^prefix( part)?$/);
     }
@@ -137,8 +142,8 @@ export const stateGroup = group('state', {
     }
     for (const expected of [-1, 1.5, NaN, '1', null]) {
       const options = { expected } as unknown as { expected: number };
-      for (const call of [state.save('a', 1, options), state.remove('a', options)]) {
-        assert.equal(((await refusal(call, 'INVALID_INPUT')) as InvalidInputError).path, 'options.expected');
+      for (const error of await refusals([state.save('a', 1, options), state.remove('a', options)], 'INVALID_INPUT')) {
+        assert.equal((error as InvalidInputError).path, 'options.expected');
       }
     }
     for (const timeoutMs of [-1, NaN, '5']) await refusal(state.lease('a', { timeoutMs } as { timeoutMs: number }), 'INVALID_INPUT');
@@ -194,7 +199,7 @@ export const stateGroup = group('state', {
     await waiting;
     assert.equal(held.signal.aborted, true);
     await held.release();
-    for (const call of [state.load('a'), state.save('a', 1), state.remove('a'), state.list(), state.lease('a')]) await refusal(call, 'STORE_CLOSED');
+    await refusals([state.load('a'), state.save('a', 1), state.remove('a'), state.list(), state.lease('a')], 'STORE_CLOSED');
   },
 });
 
