@@ -50,4 +50,5 @@ const measurements = {
   'cold-open': ['cold-open', 'measure'],
   decide: ['decide', 'measure'],
   decision: ['decision', 'measure'],
+  projection: ['projection', 'measure'],
 };

@@ -38,6 +38,8 @@ export const measurements = {
   type: { rivals: ['opossum', 'sqlite'], sized: true },
   last: { rivals: ['opossum', 'sqlite'], sized: true },
   'cold-open': { rivals: ['opossum', 'sqlite'], sized: true },
+  // Before decisions, which append.
+  projection: { rivals: ['opossum'], sized: true },
   decision: { rivals: ['opossum', 'sqlite'], sized: true },
 };
 
@@ -96,6 +98,10 @@ export const rows = [
   { name: 'type', title: 'one type → a tenth of all, p50', measurement: 'type', value: 'p50', unit: 'ms', ratio: 'speed', least: asFast(1), aim: asFast(1.6, ' (lmdb)') },
   { name: 'last', title: 'last event of a type, p50', measurement: 'last', value: 'p50', unit: 'µs', ratio: 'speed', least: asFast(1), aim: asFast(4.5, ' (lmdb)') },
   { name: 'decision', title: 'decision: read 20, conditional append, p50', measurement: 'decision', value: 'p50', unit: 'ms', ratio: 'time', least: atMost(0.8), aim: atMost(0.5) },
+  { name: 'projection-memory', title: 'projection in memory, catching up: events', measurement: 'projection', value: 'memoryRate', unit: 'per second', ratio: 'none', aim: absolute('≥ 100,000/s', (rate) => rate >= 100_000) },
+  { name: 'projection-saved', title: 'projection saved, 10,000 keys: events', measurement: 'projection', value: 'savedRate', unit: 'per second', ratio: 'none', aim: absolute('≥ 20,000/s', (rate) => rate >= 20_000) },
+  { name: 'projection-open', title: 'projection up to date, a key per event: start', measurement: 'projection', value: 'openMs', unit: 'ms', ratio: 'none', aim: absolute('≤ 50 ms', (ms) => ms <= 50) },
+  { name: 'projection-peak', title: 'projections: most memory of the process, MB', measurement: 'projection', value: 'peakMB', unit: 'share', ratio: 'none', aim: absolute('≤ 200', (mb) => mb <= 200) },
   {
     name: 'cold-open',
     title: 'cold open: from open() to the first answer',
