@@ -9,6 +9,7 @@ import type { EventStore } from '../core/event-store.js';
 import type { JsonValue, SequencedEvent } from '../core/event.js';
 import { checkName } from '../core/names.js';
 import type { Setup } from './check-options.js';
+import { loadState } from './load-state.js';
 
 /** A position and the id of the event that lies there; no id before the first event. */
 export type Place = { readonly position: number; readonly id: string | null };
@@ -76,18 +77,18 @@ export async function takeCheckpoint(store: EventStore, { name, startAt, now }: 
 
 /** @throws StateDamagedError when something else than a checkpoint is saved there. */
 export async function loadCheckpoint(store: EventStore, consumer: string): Promise<{ place: Place; version: number } | undefined> {
-  const saved = await store.state.load(checkpointName(consumer));
+  const saved = await loadState(store, checkpointName(consumer), nextStep(consumer));
   if (saved === undefined) return undefined;
   const { position, id } = (saved.value ?? {}) as { position?: unknown; id?: unknown };
   const isPlace = Number.isSafeInteger(position) && (position as number) >= 0 && (position === 0 ? id === null : typeof id === 'string');
-  if (!isPlace) throw new StateDamagedError(checkpointName(consumer), 'it holds no checkpoint of a consumer');
+  if (!isPlace) throw new StateDamagedError(checkpointName(consumer), 'it holds no checkpoint of a consumer', {}, undefined, nextStep(consumer));
   return { place: { position: position as number, id: id as string | null }, version: saved.version };
 }
 
 /** The event at `position`; undefined when there is none. */
 export async function eventAt(store: EventStore, position: number): Promise<SequencedEvent | undefined> {
   try {
-    return await store.read('all', { after: position - 1, before: position + 1 }).first();
+    return await store.read('all', { after: position - 1, limit: 1 }).first();
   } catch (error) {
     if (isOpossumError(error, 'POSITION_AHEAD')) return undefined;
     throw error;
@@ -162,6 +163,9 @@ function headIfAhead(error: unknown): number {
   if (isOpossumError(error, 'POSITION_AHEAD')) return (error as PositionAheadError).details['head'] as number;
   throw error;
 }
+
+const nextStep = (consumer: string): string =>
+  `Restore it from a backup, or say from where the consumer goes on: resetConsumer(store, ${JSON.stringify(consumer)}, { after }). Nothing was handled now.`;
 
 function toValue({ position, id }: Place, atMs: number): JsonValue {
   return { position, id, at: new Date(atMs).toISOString() };

@@ -54,7 +54,7 @@ export interface Consumer extends AsyncDisposable {
 
   /**
    * Calls the handler once more for dead letters: all, or those of `positions`. Those that it handles are removed; the others stay,
-   * with the new error. No other event is handled meanwhile. While another process is active it waits until this one is.
+   * with the new error. One whose event this consumer's query does not match is left as it is. No other event is handled meanwhile. While another process is active it waits until this one is.
    * Not to be awaited within the handler.
    *
    * @throws InvalidInputError; `signal.reason`; an `AbortError` when the consumer is stopped; what the storage throws.
@@ -106,6 +106,7 @@ export type TypedReplayOptions<Definition extends EventDefinition> = CommonRepla
 
 /**
  * Handles dead letters once more, without a running consumer: as `Consumer.replayDeadLetters` does, in the place of the consumer.
+ * Those whose events `query`, or `events` and `tags`, do not match are left as they are.
  *
  * @example await replayDeadLetters(store, { name: 'mailer', query: 'all', handle: (event) => console.log(event.type) })
  * @throws LockTimeoutError when a consumer of that name is running; InvalidInputError; `signal.reason`; what the storage throws.

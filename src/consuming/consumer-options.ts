@@ -33,7 +33,7 @@ export type HandleEach<Event> = {
   handle: (event: Event, context: HandleContext) => unknown;
   /** How many calls may be under way at a time, at least 1; 1 when absent: one event after another, in order. */
   concurrency?: number;
-  /** With a `concurrency` above 1: events that this gives the same text are handled in order, one at a time. No order at all when absent. */
+  /** With a `concurrency` above 1: events that this gives the same text are handled in order, one at a time. No order at all when absent. An event for which it throws is parked. */
   partitionBy?: (event: Event) => string;
   handleBatch?: never;
   batchSize?: never;
@@ -67,7 +67,7 @@ export type CommonConsumerOptions = {
   baseDelayMs?: number;
   /** Milliseconds that the doubling bound never exceeds; 30,000 when absent. */
   maxDelayMs?: number;
-  /** While busy the checkpoint is saved after so many events, at least 1; 100 when absent. It is always saved when no event is left and on stopping. */
+  /** While busy the checkpoint is saved after so many events, at least 1; 100 when absent. It is always saved when no event is left and on stopping, and about once a minute behind events that do not match. */
   checkpointEvery?: number;
   /** Milliseconds: and also when so long has passed since it was saved; 1,000 when absent. */
   checkpointEveryMs?: number;
@@ -79,7 +79,7 @@ export type CommonConsumerOptions = {
   random?: () => number;
   /** Milliseconds since 1970, for the time stamps of checkpoints and dead letters; `Date.now` when absent. */
   now?: () => number;
-  /** Called before each delay. What it throws stops the consumer, as with the other hooks. */
+  /** Called before each delay. What it throws stops the consumer, as with the other hooks; none of them is awaited. */
   onRetry?: (info: { attempt: number; delayMs: number; error: unknown; positions: readonly number[] }) => void;
   /** Called when an event is in the dead letters. */
   onParked?: (letter: DeadLetter) => void;

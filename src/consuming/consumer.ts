@@ -17,7 +17,8 @@ export class StoreConsumer implements Consumer {
   readonly stopped: Promise<void>;
   readonly #store: EventStore;
   readonly #setup: Setup;
-  readonly #stopping = new AbortController();
+  readonly #stop = new AbortController();
+  readonly #stopping: AbortSignal;
   readonly #counts: Counts = { handled: 0, parked: 0 };
   /** Those who wait for something to change. */
   readonly #watchers = new Set<() => void>();
@@ -29,6 +30,8 @@ export class StoreConsumer implements Consumer {
   constructor(store: EventStore, setup: Setup) {
     this.#store = store;
     this.#setup = setup;
+    // No listener of ours: many consumers may share one signal, and each would count as a leak of it.
+    this.#stopping = setup.signal ? AbortSignal.any([this.#stop.signal, setup.signal]) : this.#stop.signal;
     this.name = setup.name;
     this.stopped = this.#run();
     // Who does not look at it is told by onError; the process must not die of it.
@@ -48,10 +51,11 @@ export class StoreConsumer implements Consumer {
     const head = await this.#store.head();
     if (position > head) throw new PositionAheadError(position, head);
     const last = await this.#store.read(this.#setup.query, { before: position + 1, backwards: true, limit: 1 }).first();
-    while (!(await this.#hasReached(last?.position ?? 0))) {
+    const wanted = last?.position ?? 0;
+    while (!(await this.#hasReached(wanted))) {
       signal?.throwIfAborted();
-      if (this.#hasStopped) throw this.#error ?? new DOMException(`Consumer ${JSON.stringify(this.name)} was stopped before it handled event ${last?.position}.`, 'AbortError');
-      await this.#changed(signal);
+      if (this.#hasStopped) throw this.#error ?? new DOMException(`Consumer ${JSON.stringify(this.name)} was stopped before it handled event ${wanted}.`, 'AbortError');
+      await this.#changed(signal, () => this.#session === undefined || this.#session.position >= wanted);
     }
   }
 
@@ -67,7 +71,7 @@ export class StoreConsumer implements Consumer {
       if (this.#hasStopped) throw this.#error ?? new DOMException(`Consumer ${JSON.stringify(this.name)} is stopped. Use replayDeadLetters(store, …).`, 'AbortError');
       const session = this.#session;
       let result: ReplayResult | undefined;
-      const plan = { store: this.#store, setup: this.#setup, positions, signal, stopping: this.#stopping.signal };
+      const plan = { store: this.#store, setup: this.#setup, positions, signal, stopping: this.#stopping };
       const hasRun = await session?.runAlone(async (lost) => {
         result = await replayLetters({ ...plan, lost });
       });
@@ -77,7 +81,7 @@ export class StoreConsumer implements Consumer {
   }
 
   async stop(): Promise<void> {
-    this.#stopping.abort();
+    this.#stop.abort();
     await this.stopped.catch(() => undefined);
   }
 
@@ -86,10 +90,7 @@ export class StoreConsumer implements Consumer {
   }
 
   async #run(): Promise<void> {
-    const { signal, hooks } = this.#setup;
-    const stop = (): void => this.#stopping.abort();
-    signal?.addEventListener('abort', stop);
-    if (signal?.aborted) stop();
+    const { hooks } = this.#setup;
     try {
       await this.#workUntilStopped();
     } catch (error) {
@@ -101,7 +102,6 @@ export class StoreConsumer implements Consumer {
       }
       throw error;
     } finally {
-      signal?.removeEventListener('abort', stop);
       this.#hasStopped = true;
       this.#change();
     }
@@ -110,7 +110,7 @@ export class StoreConsumer implements Consumer {
   async #workUntilStopped(): Promise<void> {
     const { retry, hooks } = this.#setup;
     let failures = 0;
-    while (!this.#stopping.signal.aborted) {
+    while (!this.#stopping.aborted) {
       const before = this.#position;
       try {
         await this.#workOnce();
@@ -118,19 +118,20 @@ export class StoreConsumer implements Consumer {
       } catch (error) {
         if (error instanceof CallerError) throw error.error;
         if (isOpossumError(error, 'STORE_CLOSED')) return;
-        if (this.#stopping.signal.aborted && error === this.#stopping.signal.reason) return;
-        if (!isOpossumError(error) || !error.retryable || this.#stopping.signal.aborted) throw error;
+        // Another process took over, or this one never had the lease: nothing is left to do here.
+        if (this.#stopping.aborted && (error === this.#stopping.reason || isOpossumError(error, 'STATE_CONFLICT'))) return;
+        if (!isOpossumError(error) || !error.retryable || this.#stopping.aborted) throw error;
         hooks.onError?.(error, { willRetry: true });
         failures = this.#position > before ? 1 : failures + 1;
         const boundMs = Math.min(retry.maxDelayMs, retry.baseDelayMs * 2 ** Math.min(failures - 1, 31));
-        await retry.sleep(retry.random() * boundMs, this.#stopping.signal).catch(this.#unlessStopping);
+        await retry.sleep(retry.random() * boundMs, this.#stopping).catch(this.#unlessStopping);
       }
     }
   }
 
   /** Waits for the lease, and works until it is lost, the consumer is asked to stop or the store is closed. */
   async #workOnce(): Promise<void> {
-    const lease = await this.#store.state.lease(leaseName(this.name), { signal: this.#stopping.signal });
+    const lease = await this.#store.state.lease(leaseName(this.name), { signal: this.#stopping });
     try {
       await this.#workUnder(lease);
     } finally {
@@ -145,7 +146,7 @@ export class StoreConsumer implements Consumer {
       setup: this.#setup,
       lease,
       checkpoint,
-      stopping: this.#stopping.signal,
+      stopping: this.#stopping,
       counts: this.#counts,
       onChange: () => this.#change(),
     });
@@ -169,14 +170,18 @@ export class StoreConsumer implements Consumer {
     return saved !== undefined && saved.place.position >= position;
   }
 
-  /** Resolves when this consumer got on, or after a while: another process that has the lease tells nobody. */
-  async #changed(signal: AbortSignal | undefined): Promise<void> {
+  /** Resolves when this consumer got on so that `isWorthALook`, or after a while: another process that has the lease tells nobody. */
+  async #changed(signal: AbortSignal | undefined, isWorthALook = (): boolean => true): Promise<void> {
     const done = new AbortController();
     const end = (): void => done.abort();
-    this.#watchers.add(end);
+    // Asked for every event: whoever waits for the last of many must not slow the others down.
+    const watcher = (): void => {
+      if (isWorthALook()) end();
+    };
+    this.#watchers.add(watcher);
     signal?.addEventListener('abort', end);
     await retryDefaults.sleep(pollMs, done.signal).catch(() => undefined);
-    this.#watchers.delete(end);
+    this.#watchers.delete(watcher);
     signal?.removeEventListener('abort', end);
   }
 
@@ -185,7 +190,7 @@ export class StoreConsumer implements Consumer {
   }
 
   readonly #unlessStopping = (error: unknown): void => {
-    if (!this.#stopping.signal.aborted) throw error;
+    if (!this.#stopping.aborted) throw error;
   };
 }
 

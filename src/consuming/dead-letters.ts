@@ -6,6 +6,7 @@ import type { JsonObject, SequencedEvent } from '../core/event.js';
 import { checkName } from '../core/names.js';
 import type { SaveOptions } from '../core/state-store.js';
 import { eventAt } from './checkpoint.js';
+import { loadState } from './load-state.js';
 
 /** An event that a consumer gave up. */
 export interface DeadLetter {
@@ -14,9 +15,9 @@ export interface DeadLetter {
   readonly id: string;
   /** The event's. */
   readonly type: string;
-  /** How often the handler was called for it; 0 when it never was, because the event's definition could not take it. */
+  /** How often the handler was called for it; 0 when it never was, because the event's definition could not take it, or `partitionBy` failed. */
   readonly attempts: number;
-  /** Name and message of the last error; at most 4,000 characters. */
+  /** Name and message of the last error and of its cause; at most 4,000 characters. */
   readonly error: string;
   /** When it failed last, RFC 3339 in UTC. */
   readonly parkedAt: string;
@@ -77,11 +78,14 @@ export async function letterPositions(store: EventStore, consumer: string): Prom
 }
 
 export async function loadLetter(store: EventStore, consumer: string, position: number): Promise<{ letter: DeadLetter; version: number } | undefined> {
-  const saved = await store.state.load(letterName(consumer, position));
+  const nextStep =
+    `Restore it from a backup, or look after the event at position ${position} yourself, and then: ` +
+    `discardDeadLetters(store, ${JSON.stringify(consumer)}, [${position}]).`;
+  const saved = await loadState(store, letterName(consumer, position), nextStep);
   if (saved === undefined) return undefined;
   const { id, type, attempts, error, parkedAt } = (saved.value ?? {}) as JsonObject;
   if (typeof id !== 'string' || typeof type !== 'string' || typeof attempts !== 'number' || typeof error !== 'string' || typeof parkedAt !== 'string') {
-    throw new StateDamagedError(letterName(consumer, position), 'it holds no dead letter');
+    throw new StateDamagedError(letterName(consumer, position), 'it holds no dead letter', {}, undefined, nextStep);
   }
   return { letter: makeLetter(store, { position, id, type, attempts, error, parkedAt }), version: saved.version };
 }
@@ -130,9 +134,13 @@ const longestText = 4000;
 function errorText(error: unknown): string {
   let text: string;
   try {
-    text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    // Why is often told by the cause alone, as with "fetch failed".
+    const cause = error instanceof Error && error.cause instanceof Error ? ` (cause: ${lineOf(error.cause)})` : '';
+    text = error instanceof Error ? lineOf(error) + cause : String(error);
   } catch {
     text = 'an error without text';
   }
   return text.slice(0, longestText).toWellFormed();
 }
+
+const lineOf = ({ name, message }: Error): string => `${name}: ${message}`;

@@ -1,6 +1,7 @@
 /* Handling what was given up once more, under the consumer's lease: no event is handled there meanwhile. */
 import { isOpossumError } from '../core/errors.js';
 import type { EventStore } from '../core/event-store.js';
+import { matchesQuery } from '../core/query.js';
 import { callHandler } from './attempts.js';
 import type { Setup } from './check-options.js';
 import { letterPositions, loadLetter, removeLetter, saveLetter, type DeadLetter } from './dead-letters.js';
@@ -15,7 +16,7 @@ export type ReplayResult = {
 /** Who replays what; `positions` undefined is all of them. */
 export type ReplayPlan = {
   readonly store: EventStore;
-  readonly setup: Pick<Setup, 'name' | 'handle' | 'parse' | 'now'>;
+  readonly setup: Pick<Setup, 'name' | 'query' | 'handle' | 'parse' | 'now'>;
   readonly positions: readonly number[] | undefined;
   /** Aborts when the lease is lost; the handler gets it. */
   readonly lost: AbortSignal;
@@ -35,6 +36,8 @@ export async function replayLetters({ store, setup, positions, lost, stopping, s
     if (loaded === undefined) continue;
     const { letter, version } = loaded;
     const stored = await letter.readEvent();
+    // The handler is not made for it: its letter stays as it is.
+    if (stored !== undefined && !matchesQuery(setup.query, stored)) continue;
     let { attempts } = letter;
     try {
       if (stored === undefined) throw new Error(`Event ${JSON.stringify(letter.id)} is not at position ${position} of this store. Discard its dead letter.`);

@@ -3,15 +3,16 @@
  * event was handled, or is durably in the dead letters; nothing is saved when the lease is known to be lost; a session is over
  * only when no call of the handler is under way.
  */
-import { isOpossumError } from '../core/errors.js';
+import { setMaxListeners } from 'node:events';
+import { intervalDefaults } from '../core/defaults.js';
 import type { EventStore } from '../core/event-store.js';
 import type { SequencedEvent } from '../core/event.js';
 import type { StateLease } from '../core/state-store.js';
-import { retryOnConflict } from '../modelling/retry.js';
 import { handleWithRetries } from './attempts.js';
+import { Bookkeeper } from './bookkeeper.js';
 import { CallerError, callHook } from './caller-error.js';
 import type { Setup } from './check-options.js';
-import { placeAt, type Checkpoint } from './checkpoint.js';
+import type { Checkpoint } from './checkpoint.js';
 import { letterPositions, removeLetter, saveLetter } from './dead-letters.js';
 import { Feed } from './feed.js';
 import { Lanes } from './lanes.js';
@@ -38,6 +39,7 @@ type Piece = { readonly stored: SequencedEvent; readonly finish: () => void } & 
 export class Session {
   readonly #options: SessionOptions;
   readonly #progress: Progress;
+  readonly #books: Bookkeeper;
   readonly #lanes: Lanes;
   /** Aborts when no more events are to be taken in hand. */
   readonly #ending = new AbortController();
@@ -46,9 +48,10 @@ export class Session {
   /** Events that have a dead letter although the checkpoint lies before them: a crash came between the two. */
   #parkedBefore = new Set<number>();
   #inHand = 0;
-  #unsaved = 0;
   /** Up to here the store was searched when the subscription went live. */
   #searchedTo: number | undefined;
+  /** It is time to look for events that do not match. */
+  #isLookDue = false;
   #failure: { readonly error: unknown } | undefined;
   /** Something happened that nobody has looked at yet. */
   #isStirred = false;
@@ -58,7 +61,11 @@ export class Session {
   constructor(options: SessionOptions) {
     this.#options = options;
     this.#progress = new Progress(options.checkpoint.place);
-    this.#lanes = new Lanes(options.setup.concurrency);
+    this.#books = new Bookkeeper({ ...options, progress: this.#progress });
+    const { concurrency } = options.setup;
+    this.#lanes = new Lanes(concurrency);
+    // Each call may wait for these, and none of them is a leak until there are more than that.
+    setMaxListeners(concurrency + 10, this.#ending.signal, options.lease.signal);
   }
 
   /** Every matching event up to here is handled or parked. */
@@ -89,7 +96,11 @@ export class Session {
       this.#searchedTo = head;
       this.#wake();
     };
-    const feed = new Feed(store.subscribe(setup.query, { after: this.position, signal: this.#ending.signal, onCaughtUp }));
+    const feed = new Feed(store.subscribe(setup.query, { after: this.position, signal: this.#ending.signal, onCaughtUp }), () => this.#wake());
+    const stopLooking = intervalDefaults.every(lookEveryMs, () => {
+      this.#isLookDue = true;
+      this.#wake();
+    });
     try {
       const parked = await letterPositions(store, setup.name);
       this.#parkedBefore = new Set(parked.filter((position) => position > this.position));
@@ -98,6 +109,7 @@ export class Session {
       this.#fail(error);
     } finally {
       this.#ending.abort();
+      stopLooking();
       feed.close();
       while (this.#inHand > 0) await this.#woken();
       for (const signal of signals) signal.removeEventListener('abort', end);
@@ -126,7 +138,7 @@ export class Session {
     // A little more than is handled at a time, so that one busy partition does not keep the others waiting.
     const mostInHand = concurrency === 1 ? 1 : concurrency * 4;
     while (!this.#ending.signal.aborted && !feed.hasEnded) {
-      if (this.#isSaveDue()) await this.#save();
+      if (this.#books.isSaveDue) await this.#books.save();
       if (this.#requests.length > 0) {
         if (this.#inHand > 0) await this.#woken();
         else await this.#requests.shift()!();
@@ -140,7 +152,7 @@ export class Session {
       if (events.length > 0) await this.#takeInHand(events);
       else if (!feed.hasEnded) {
         if (this.#inHand === 0) await this.#saveWhenIdle();
-        await this.#woken(feed);
+        await this.#woken();
       }
     }
   }
@@ -196,7 +208,7 @@ export class Session {
   }
 
   async #settle({ stored: { position }, finish }: Piece): Promise<void> {
-    if (this.#parkedBefore.delete(position)) await this.#persist(() => removeLetter(this.#options.store, this.#options.setup.name, position));
+    if (this.#parkedBefore.delete(position)) await this.#books.persist(() => removeLetter(this.#options.store, this.#options.setup.name, position));
     this.#options.counts.handled++;
     this.#finish(finish);
   }
@@ -205,7 +217,7 @@ export class Session {
     if (this.#ending.signal.aborted) return;
     const { store, setup, counts } = this.#options;
     if (setup.onFailure === 'stop') throw new CallerError(failure.error);
-    const letter = await this.#persist(() => saveLetter(store, setup.name, stored, failure, setup.now()));
+    const letter = await this.#books.persist(() => saveLetter(store, setup.name, stored, failure, setup.now()));
     this.#parkedBefore.delete(stored.position);
     counts.parked++;
     this.#finish(finish);
@@ -214,52 +226,31 @@ export class Session {
 
   #finish(finish: () => void): void {
     finish();
-    this.#unsaved++;
+    this.#books.count();
     this.#options.onChange();
-  }
-
-  #isSaveDue(): boolean {
-    const { checkpointEvery, checkpointEveryMs } = this.#options.setup;
-    return this.#unsaved >= checkpointEvery || (this.#unsaved > 0 && this.#options.checkpoint.ageMs >= checkpointEveryMs);
-  }
-
-  async #save(): Promise<void> {
-    const { checkpoint } = this.#options;
-    const { place } = this.#progress;
-    this.#unsaved = 0;
-    if (place.position > checkpoint.place.position) await this.#persist(() => checkpoint.save(place));
   }
 
   /** No event is in hand and none is there: whatever was searched so far need not be searched again. */
   async #saveWhenIdle(): Promise<void> {
-    if (this.#searchedTo !== undefined && this.#searchedTo > this.position) {
-      this.#progress.passOver(await placeAt(this.#options.store, this.#searchedTo));
+    if (this.#searchedTo !== undefined) {
+      await this.#books.passOver(this.#searchedTo);
+      if (this.#isLookDue) await this.#books.passOverRest();
+      this.#isLookDue = false;
     }
     this.#options.onChange();
-    await this.#save();
+    await this.#books.save();
   }
 
   async #saveLast(): Promise<void> {
-    const { store, setup } = this.#options;
     try {
       // After a failure what was done is saved all the same, if that is possible: it is not to be done again.
-      await this.#save();
+      await this.#books.save();
       if (this.#failure) return;
-      const head = await store.head();
-      const after = this.position;
-      const isLeft = head > after && (await store.read(setup.query, { after, before: head + 1 }).first()) !== undefined;
-      if (!isLeft && head > after) this.#progress.passOver(await placeAt(store, head));
-      await this.#save();
+      await this.#books.passOverRest();
+      await this.#books.save();
     } catch (error) {
       this.#fail(error);
     }
-  }
-
-  /** A failure that may pass is tried again here, so that what was done need not be done again. Saves nothing once the lease is lost. */
-  #persist<T>(save: () => Promise<T>): Promise<T> {
-    const { setup, lease } = this.#options;
-    const isConflict = (error: unknown): boolean => isOpossumError(error) && error.retryable && error.code !== 'STATE_CONFLICT';
-    return retryOnConflict(save, { ...setup.retry, maxAttempts: 10, signal: lease.signal, isConflict });
   }
 
   /** The first failure is the one that is told. */
@@ -274,14 +265,12 @@ export class Session {
     this.#wakeUp();
   }
 
-  /** Resolves when an event was finished, a request came, the subscription went live, something failed, or `feed` has something. */
-  async #woken(feed?: Feed): Promise<void> {
-    if (!this.#isStirred) {
-      await new Promise<void>((resolve) => {
-        this.#wakeUp = resolve;
-        void feed?.untilNext().then(resolve);
-      });
-    }
+  /** Resolves when an event was finished, a request came, the feed has something, the subscription went live, or something failed. */
+  async #woken(): Promise<void> {
+    if (!this.#isStirred) await new Promise<void>((resolve) => (this.#wakeUp = resolve));
     this.#isStirred = false;
   }
 }
+
+/** Milliseconds: how long an idle consumer's checkpoint may lie behind events that do not match. */
+const lookEveryMs = 60_000;

@@ -9,6 +9,14 @@ export const systemDefaults: EventDefaults = {
 /** Waiting and jitter of retries, for callers who bring none of their own. */
 export const retryDefaults = { sleep: sleepUnlessAborted, random: () => Math.random() };
 
+/** Calls `call` every `ms`, which alone does not keep the process alive, until what is returned is called. */
+export const intervalDefaults = {
+  every(ms: number, call: () => void): () => void {
+    const timer = setInterval(call, ms).unref();
+    return () => clearInterval(timer);
+  },
+};
+
 /** Resolves when everything that is ready to run has run, and other work of the process had its turn. */
 export const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 

@@ -222,12 +222,14 @@ export class StateConflictError extends OpossumError {
 export class StateDamagedError extends OpossumError {
   override readonly code = 'STATE_DAMAGED';
 
-  constructor(name: string, problem: string, details: ErrorDetails = {}, cause?: unknown) {
-    super(
-      `State ${JSON.stringify(name)} is damaged: ${problem}. Restore it from a backup, or remove it so that what it held is worked out anew.`,
-      { name, ...details },
-      cause,
-    );
+  constructor(
+    name: string,
+    problem: string,
+    details: ErrorDetails = {},
+    cause?: unknown,
+    nextStep = 'Restore it from a backup, or remove it so that what it held is worked out anew.',
+  ) {
+    super(`State ${JSON.stringify(name)} is damaged: ${problem}. ${nextStep}`, { name, ...details }, cause);
   }
 }
 

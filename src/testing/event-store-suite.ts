@@ -9,6 +9,7 @@ import { conditionGroup } from './suite/conditions.js';
 import { idempotencyGroup } from './suite/idempotency.js';
 import { lifecycleGroup } from './suite/lifecycle.js';
 import { largeBatchGroup, limitGroup } from './suite/limits.js';
+import { manyEventsGroup, manyEventsReopenedGroup } from './suite/many-events.js';
 import { plainDataGroup, plainDataReopenedGroup } from './suite/plain-data.js';
 import { queryGroup } from './suite/queries.js';
 import { readGroup } from './suite/reads.js';
@@ -35,12 +36,14 @@ const groups: readonly CaseGroup[] = [
   plainDataGroup,
   limitGroup,
   scenarioGroup,
+  manyEventsGroup,
   stateGroup,
   stateReopenedGroup,
   stateSharedGroup,
   largeStateGroup,
   reopenGroup,
   plainDataReopenedGroup,
+  manyEventsReopenedGroup,
   anotherGroup,
   largeBatchGroup,
 ];

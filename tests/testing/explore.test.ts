@@ -2,6 +2,9 @@
  * goal: the explorer shows a race plainly, repeats it to the byte, and costs no waiting.
  * method: small handlers whose races are known, their time line compared as text; what is random prints its seed and path.
  */
+import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { afterEach, describe, expect, expectTypeOf, test, vi } from 'vitest';
 import { decide, openStore, reject, type EventStore, type SequencedEvent } from '../../src/index.js';
@@ -212,6 +215,15 @@ describe('time', () => {
     expect([setTimeout, clearTimeout, setInterval, clearInterval, Date, Math.random, AbortSignal.timeout, crypto.randomUUID]).toEqual(originals);
   });
 
+  test('may have been replaced by the test runner: a handler that is stuck is noticed all the same', async () => {
+    vi.useFakeTimers();
+    try {
+      expect((await raceOf({ commands: ['a', 'b'], act: never, invariant: () => true })).message).toContain('A and B wait for something that never comes');
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   test('lets a time-out win against the store', async () => {
     const act = async (store: EventStore, command: Enrol): Promise<void> => {
       const timeout = new Promise((resolve) => setTimeout(resolve, 5000, 'late'));
@@ -338,6 +350,53 @@ describe('a handler', () => {
     expect(await explore({ commands: ['a', 'b'], act, invariant: () => true, runs: 20, seed: 1 })).toEqual({ runs: 20, seed: 1 });
   });
 
+  test.each<[string, () => Promise<unknown>]>([
+    ['some turns of the event loop', () => new Promise((resolve) => setImmediate(() => setImmediate(() => setImmediate(resolve))))],
+    ['a file', () => readFile(new URL(import.meta.url))],
+    ['a thread', () => promisify<number, Buffer>(randomBytes)(16)],
+  ])('that waits for %s is in time for every order, and its race repeats', async (_, work) => {
+    // Else the quick one would always be done before the slow one begins, and nothing would be found.
+    const act = async (store: EventStore, command: Enrol): Promise<boolean> => {
+      if (command.studentId === 's1') await work();
+      return naive(store, command);
+    };
+    const found = await raceOf({ ...exploration, act, runs: 100, seed: 1 });
+    expect(found.timeline).toBe((await raceOf({ ...exploration, seed: 1 })).timeline);
+    expect((await raceOf({ ...exploration, act, seed: found.seed, path: found.path })).message).toBe(found.message);
+  });
+
+  test('that does not wait for its append stores all the same', async () => {
+    const act = async (store: EventStore, command: Enrol): Promise<boolean> => {
+      const seats = await store.read({ items: [{ types: ['SeatTaken'], tags: [`course:${command.courseId}`] }] }).toArray();
+      if (seats.length < 2) void store.append(SeatTaken(command));
+      return seats.length < 2;
+    };
+    expect((await raceOf({ ...exploration, act, seed: 1 })).timeline).toBe((await raceOf({ ...exploration, seed: 1 })).timeline);
+  });
+
+  test('that waits for another one holds nobody up', async () => {
+    // A lock in memory makes the naive handler a right one.
+    const locks = new Map<string, Promise<unknown>>();
+    const act = (store: EventStore, command: Enrol): Promise<boolean> => {
+      const mine = (locks.get(command.courseId) ?? Promise.resolve()).then(() => naive(store, command));
+      locks.set(command.courseId, mine);
+      return mine;
+    };
+    const began = performance.now();
+    expect((await explore({ ...exploration, act, runs: 300, timeLimitMs: 60_000, seed: 1 })).runs).toBe(300);
+    // Waiting 100 ms for each of its hundreds of blocked calls would take a minute.
+    expect(performance.now() - began).toBeLessThan(15_000);
+  });
+
+  test('with something that outlives its run is shown all the same', async () => {
+    let calls = 0;
+    const act = async (store: EventStore): Promise<void> => void (await store.append({ type: ++calls === 1 ? 'First' : 'Later', data: null }));
+    const { message, timeline } = await raceOf({ commands: ['a', 'b'], act, invariant: (history) => history.every(({ type }) => type === 'Later') || 'it is the first', seed: 1 });
+    expect(message).toContain('It did not fail again when it was repeated');
+    expect(timeline).toContain('append First → position ');
+    expect(timeline).toContain('✗ it is the first');
+  });
+
   test('may follow the store', async () => {
     const act = async (store: EventStore, name: string): Promise<string[]> => {
       if (name !== 'follower') return [String((await store.append({ type: name, data: null })).first)];
@@ -377,7 +436,7 @@ describe('a handler', () => {
       await lease.release();
       await finish(store);
     };
-    expect((await raceOf({ commands: ['a', 'b'], act: careless, invariant })).timeline).toContain('save counter → 2');
+    expect((await raceOf({ commands: ['a', 'b'], act: careless, invariant })).timeline).toMatch(/load counter → nothing[^]*save counter → 2/);
     await explore({ commands: ['a', 'b'], act: leased, invariant, runs: 100 });
   });
 });
@@ -405,6 +464,38 @@ describe('commands', () => {
     expect(commands).toEqual([7, 7]);
     expect(history.map(({ type, data }) => [type, data])).toEqual([['Given', 0], ['Given', 0], ['Given', 0], ['Paid', 7], ['Paid', 7]]);
   });
+});
+
+test('the first of many commands may be any of them', async () => {
+  const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
+  const act = (store: EventStore, name: string): Promise<unknown> => store.append({ type: name, data: null });
+  for (const first of names.slice(1)) {
+    expect((await raceOf({ commands: names, act, invariant: (history) => history[0]?.type !== first, seed: 1 })).commands).toEqual(['a', first]);
+  }
+});
+
+test('a race that comes late in long handlers is found', async () => {
+  const act = async (store: EventStore, command: Enrol): Promise<boolean> => {
+    for (let i = 0; i < 60; i++) await store.head();
+    return naive(store, command);
+  };
+  expect((await raceOf({ ...exploration, act, seed: 1 })).message).toContain('2 commands and 1 switch');
+});
+
+test('what is shown fails as what was found: shrinking does not stray', async () => {
+  // With one command fewer the follower waits for ever, which is not what is wrong.
+  const act = async (store: EventStore, name: string): Promise<void> => {
+    if (name !== 'follower') return void (await store.append({ type: 'Ordered', data: name }));
+    let seen = 0;
+    for await (const { position } of store.subscribe({ items: [{ types: ['Ordered'] }] })) {
+      await store.append({ type: 'Shipped', data: position });
+      if (++seen === 2) return;
+    }
+  };
+  const invariant = (history: readonly SequencedEvent[]): boolean => history.map(({ type }) => type).join() !== 'Ordered,Shipped,Ordered,Shipped';
+  const { message, commands } = await raceOf({ commands: ['follower', 'a', 'b'], act, invariant, seed: 1 });
+  expect(message).toMatch(/^the invariant does not hold\n/);
+  expect(commands).toHaveLength(3);
 });
 
 test('a race of three commands is shown with two if other given events allow it', async () => {

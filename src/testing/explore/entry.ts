@@ -84,7 +84,7 @@ function describeAnswer(call: StoreCall, answer: unknown): string {
       return `${first === last ? `position ${first}` : `positions ${first} to ${last}`}${duplicate ? ' (stored before)' : ''}`;
     }
     case 'state':
-      return JSON.stringify(answer) ?? 'done';
+      return JSON.stringify(answer) ?? (call.what.startsWith('load ') ? 'nothing' : 'done');
     default:
       return String(answer);
   }

@@ -3,13 +3,15 @@
  * shrinks them; then every simple schedule of few of those commands is tried, so that the race shown is the smallest one.
  */
 import { systemDefaults } from '../../core/defaults.js';
+import { Beginnings } from './beginnings.js';
 import { checkOptions, type Settings } from './check-options.js';
 import { asArbitrary, loadFastCheck, type FastCheck } from './fast-check.js';
 import type { ExploreOptions, ExploreReport } from './options.js';
+import { Patience } from './patience.js';
 import { RaceFoundError } from './race-found-error.js';
-import { runCommands, type Plan, type Rules } from './run-commands.js';
+import { failsAlike, runCommands, type Plan, type Rules, type Run } from './run-commands.js';
 import { commandLists, formatPath, schedules, type ReplayPath } from './schedule.js';
-import { findSmallestRace, hasSimpleRace, type Found } from './smallest-race.js';
+import { findSimpleRace, findSmallestRace, type Found } from './smallest-race.js';
 import { drawTimeline } from './timeline.js';
 import { withVirtualTime } from './virtual-time.js';
 
@@ -30,17 +32,13 @@ import { withVirtualTime } from './virtual-time.js';
 export async function explore<Command, Result = unknown>(options: ExploreOptions<Command, Result>): Promise<ExploreReport> {
   const settings = checkOptions(options, process.env);
   const fc = await loadFastCheck();
-  const rules: Rules<Command, Result> = { ...options, maxSteps: settings.maxSteps, patienceMs };
+  const rules: Rules<Command, Result> = { ...options, beginnings: new Beginnings(options.store), patience: new Patience(), maxSteps: settings.maxSteps };
   return withVirtualTime(async () => {
     const exploration = new Exploration(fc, options, settings, rules);
     return settings.replay ? exploration.replay(settings.replay) : exploration.explore();
   });
 }
 
-/** Real milliseconds that handlers may wait for something of the real world, when nothing else can happen. */
-const patienceMs = 300;
-/** When they once waited in vain, they will again. */
-const patienceLaterMs = 20;
 /** Real milliseconds after which shrinking by fast-check ends with what it has. */
 const shrinkMs = 2000;
 /** Runs between looks at the clock. */
@@ -87,45 +85,50 @@ class Exploration<Command, Result> {
     const kept = (exactly?.kept ?? plan.commands.map((_, index) => index)).filter((index) => index < plan.commands.length);
     const replayed = { ...plan, commands: kept.map((index) => plan.commands[index] as Command), schedule: exactly?.schedule ?? plan.schedule };
     const run = await runCommands(replayed, this.#rules);
-    if (run.failure) throw await this.#toError({ plan: replayed, kept }, seed, generated, 1);
+    if (run.failure) throw await this.#toError({ plan: replayed, run, kept }, seed, generated, 1);
     return { runs: 1, seed };
   }
 
-  async #shrink({ plan, path }: { plan: Plan<Command>; path: string }, seed: number): Promise<{ path: string; race: Found<Command, Result> }> {
-    const race = await findSmallestRace(plan, this.#rules);
+  async #shrink({ plan, path, run }: Failed<Command, Result>, seed: number): Promise<{ path: string; race: Found<Command, Result> }> {
+    const race = await findSmallestRace(plan, run, this.#rules);
     if (race.kept.length <= 2) return { path, race };
     // fast-check got no further because each simpler value needs another schedule: so it goes on, and simple ones are tried with each.
-    const simpler = await this.#check({ seed, path }, async (shrunk) => !(await hasSimpleRace(shrunk, this.#rules)));
-    const simplerRace = simpler && (await findSmallestRace(simpler.plan, this.#rules));
+    const simpler = await this.#check({ seed, path }, (shrunk) => findSimpleRace(shrunk, run, this.#rules));
+    const simplerRace = simpler && (await findSmallestRace(simpler.plan, simpler.run, this.#rules));
     return simplerRace && simplerRace.kept.length < race.kept.length ? { path: simpler.path, race: simplerRace } : { path, race };
   }
 
-  /** `isFineToo` is asked of what went well by its own schedule. */
+  /** `tryToo` is given what went well by its own schedule, and may find a run of it that does not. */
   async #check(
     parameters: FastCheck.Parameters<[Plan<Command>]>,
-    isFineToo: (plan: Plan<Command>) => Promise<boolean> = async () => true,
-  ): Promise<{ plan: Plan<Command>; path: string; runs: number } | undefined> {
+    tryToo: (plan: Plan<Command>) => Promise<Run<Command, Result> | undefined> = async () => undefined,
+  ): Promise<Failed<Command, Result> | undefined> {
+    let first: Run<Command, Result> | undefined;
+    let last: Run<Command, Result> | undefined;
     let shrinkUntil = Infinity;
     const property = this.#fc.asyncProperty(this.#plans, async (plan) => {
       if (this.#accident || systemDefaults.now() > shrinkUntil) return true;
-      const isFine = (await this.#isFine(plan)) && (await isFineToo(plan));
-      if (!isFine && shrinkUntil === Infinity) shrinkUntil = systemDefaults.now() + shrinkMs;
-      return isFine;
+      const run = (await this.#tryOnce(plan, first)) ?? (await tryToo(plan));
+      if (!run) return true;
+      last = run;
+      if (!first) shrinkUntil = systemDefaults.now() + shrinkMs;
+      first ??= run;
+      return false;
     });
     const details = await this.#fc.check(property, { ...parameters, endOnFailure: false });
     if (this.#accident) throw this.#accident.error;
-    if (!details.failed || !details.counterexample) return undefined;
-    return { plan: details.counterexample[0], path: details.counterexamplePath ?? '0', runs: details.numRuns };
+    if (!details.failed || !details.counterexample || !last) return undefined;
+    return { plan: details.counterexample[0], path: details.counterexamplePath ?? '0', runs: details.numRuns, run: last };
   }
 
-  async #isFine(plan: Plan<Command>): Promise<boolean> {
+  /** The run when it fails, as `first` does. */
+  async #tryOnce(plan: Plan<Command>, first: Run<Command, Result> | undefined): Promise<Run<Command, Result> | undefined> {
     try {
-      const { failure } = await runCommands(plan, this.#rules);
-      if (failure?.kind === 'stuck') this.#rules.patienceMs = patienceLaterMs;
-      return failure === undefined;
+      const run = await runCommands(plan, this.#rules);
+      return run.failure && (!first || failsAlike(run, first)) ? run : undefined;
     } catch (error) {
       this.#accident = { error };
-      return true;
+      return undefined;
     }
   }
 
@@ -141,26 +144,31 @@ class Exploration<Command, Result> {
     return generated;
   }
 
-  /** Runs it once more, to see what there is to tell. */
-  async #toError({ plan, kept }: Omit<Found<Command, Result>, 'run'>, seed: number, generated: string, runs: number): Promise<Error> {
-    const run = await runCommands(plan, { ...this.#rules, noteAnswers: true });
-    const { failure, history, results } = run;
-    if (!failure) throw new Error('A run that failed did not fail again: the handlers or the invariant depend on something besides the store and the context.');
+  /** Runs it once more, to see what the models of its decisions answered. */
+  async #toError({ plan, run: found, kept }: Found<Command, Result>, seed: number, generated: string, runs: number): Promise<Error> {
+    const again = await runCommands(plan, { ...this.#rules, noteAnswers: true });
+    const repeats = failsAlike(again, found);
+    const run = repeats ? again : found;
+    const { history, results } = run;
+    const failure = run.failure!;
     const { label, describeRead } = this.#options;
     const look = { width: this.#settings.width, ...(label && { label }), ...(describeRead && { describeRead }) };
     const timeline = await drawTimeline(plan.commands, run, this.#rules, look);
     const path = formatPath(generated, kept, plan.schedule);
     const { words, cause } = failure;
     const { commands, given, schedule } = plan;
-    return new RaceFoundError({ words, timeline, commands, results, history, given: given.length, switches: schedule.length, runs, seed, path, cause });
+    return new RaceFoundError({ words, timeline, commands, results, history, given: given.length, switches: schedule.length, runs, repeats, seed, path, cause });
   }
 }
+
+/** A plan that failed, with the run that did, and how many runs there were before. */
+type Failed<Command, Result> = { readonly plan: Plan<Command>; readonly path: string; readonly runs: number; readonly run: Run<Command, Result> };
 
 function plansFrom<Command, Result>(fc: typeof FastCheck, { given = [], commands }: ExploreOptions<Command, Result>, concurrent: number): FastCheck.Arbitrary<Plan<Command>> {
   return fc.record({
     given: 'generate' in given ? asArbitrary(given) : fc.constant(given),
     commands: 'generate' in commands ? commandLists(fc, commands, concurrent) : fc.constant(commands),
-    schedule: schedules(fc),
+    schedule: schedules(fc, 'generate' in commands ? concurrent : commands.length),
     chance: fc.nat(),
   });
 }

@@ -94,9 +94,17 @@ export class Interleaving {
     return this.#candidates().length > 0;
   }
 
+  /** Whether a call can happen, leaving timers aside. */
+  hasCall(): boolean {
+    for (const call of this.#calls) if (call.isReady()) return true;
+    return false;
+  }
+
   /** Whether the handler has a call or a timer that did not happen yet. */
   isWaiting(handler: number): boolean {
-    return [...this.#calls, ...this.#timers].some((waiting) => waiting.handler === handler);
+    for (const call of this.#calls) if (call.handler === handler) return true;
+    for (const timer of this.#timers) if (timer.handler === handler) return true;
+    return false;
   }
 
   /** Nothing more happens. */
@@ -119,7 +127,7 @@ export class Interleaving {
 }
 
 /** When every run begins. */
-const startMs = Date.UTC(2026, 0, 1);
+export const startMs = Date.UTC(2026, 0, 1);
 
 const always = (): boolean => true;
 

@@ -10,6 +10,8 @@ export type RaceFound<Command, Result> = {
   readonly given: number;
   readonly switches: number;
   readonly runs: number;
+  /** Whether the run failed again when it was repeated. */
+  readonly repeats: boolean;
   readonly seed: number;
   readonly path: string;
   readonly cause: unknown;
@@ -31,11 +33,12 @@ export class RaceFoundError<Command = unknown, Result = unknown> extends Error {
   /** How many runs were tried until it was found, this one included; those that made it smaller do not count. */
   readonly runs: number;
 
-  constructor({ words, timeline, commands, results, history, given, switches, runs, seed, path, cause }: RaceFound<Command, Result>) {
+  constructor({ words, timeline, commands, results, history, given, switches, runs, repeats, seed, path, cause }: RaceFound<Command, Result>) {
     super(
       `${words}\n\n${timeline}\n\n` +
         `Found with ${count(commands.length, 'command')} ${switches === 0 ? 'one after another: it takes no race' : `and ${count(switches, 'switch', 'switches')} between them`}, ` +
         `on ${count(given, 'given event')}.\n` +
+        (repeats ? '' : unlikeItself) +
         `To repeat exactly this run: SEED=${seed} SEED_PATH=${path} in the environment, or "seed" and "path" as options of explore.`,
       cause === undefined ? undefined : { cause },
     );
@@ -49,6 +52,10 @@ export class RaceFoundError<Command = unknown, Result = unknown> extends Error {
     this.runs = runs;
   }
 }
+
+const unlikeItself =
+  'It did not fail again when it was repeated: the handlers or the invariant depend on something besides the store and the context, ' +
+  'such as a variable that outlives the run, or real time. A replay may differ too.\n';
 
 function count(number: number, one: string, several = `${one}s`): string {
   return `${number} ${number === 1 ? one : several}`;

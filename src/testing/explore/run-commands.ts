@@ -1,16 +1,16 @@
 /* One run: a fresh store, the given events, all commands at once in the order of calls that a schedule says, and a look at what came of it. */
-import { retryDefaults } from '../../core/defaults.js';
 import { isOpossumError } from '../../core/errors.js';
 import type { EventStore } from '../../core/event-store.js';
 import type { NewEvent, SequencedEvent } from '../../core/event.js';
-import { openMemoryStore } from '../../memory/memory-event-store.js';
 import { SeededRandom } from '../simulation/seeded-random.js';
+import { idsAfter, type Beginnings } from './beginnings.js';
 import { describeError, oneLine, type Entry } from './entry.js';
 import { Interleaving } from './interleaving.js';
 import { noteModelAnswers } from './model-answers.js';
 import type { ActContext, CommandResult, ExploreOptions } from './options.js';
+import { nextTurn, type Patience } from './patience.js';
 import type { Schedule } from './schedule.js';
-import { completeEvents, ScheduledStore } from './scheduled-store.js';
+import { ScheduledStore } from './scheduled-store.js';
 import { runIn, type HandlerWorld } from './virtual-time.js';
 
 export type Plan<Command> = {
@@ -21,10 +21,11 @@ export type Plan<Command> = {
   readonly chance: number;
 };
 
-export type Rules<Command, Result> = Pick<ExploreOptions<Command, Result>, 'act' | 'invariant' | 'store' | 'mayFail' | 'checkEveryCommit'> & {
+export type Rules<Command, Result> = Pick<ExploreOptions<Command, Result>, 'act' | 'invariant' | 'mayFail' | 'checkEveryCommit'> & {
+  readonly beginnings: Beginnings;
   readonly maxSteps: number;
-  /** How long (real time) handlers may wait for something that is not the store nor a timer before they count as stuck. */
-  patienceMs: number;
+  /** With handlers that wait for something that is neither the store nor a timer. */
+  readonly patience: Patience;
   /** Writes down what the models of decisions answered. */
   readonly noteAnswers?: boolean;
 };
@@ -46,12 +47,17 @@ export type Run<Command, Result> = {
 };
 
 export async function runCommands<Command, Result>(plan: Plan<Command>, rules: Rules<Command, Result>): Promise<Run<Command, Result>> {
-  const store = await (rules.store ?? openMemoryStore)();
+  const { store, ids } = await rules.beginnings.begin(plan.given);
   try {
-    return await new CommandRun(store, plan, rules).run();
+    return await new CommandRun(store, ids, plan, rules).run();
   } finally {
     await store.close();
   }
+}
+
+/** Whether both fail in the same way: with fewer commands a handler may well wait for ever, which is not what was found. */
+export function failsAlike(a: Run<unknown, unknown>, b: Run<unknown, unknown>): boolean {
+  return a.failure !== undefined && a.failure.kind === b.failure?.kind;
 }
 
 /** What is broken about the invariant; undefined when it holds. */
@@ -70,11 +76,9 @@ export async function checkInvariant<Command, Result>(
   }
 }
 
-/** The real one, whatever a test put in its place meanwhile. */
-const { setImmediate: nextTurn } = globalThis;
-
 class CommandRun<Command, Result> {
   readonly #store: EventStore;
+  readonly #newId: () => string;
   readonly #plan: Plan<Command>;
   readonly #rules: Rules<Command, Result>;
   readonly #interleaving: Interleaving;
@@ -83,12 +87,12 @@ class CommandRun<Command, Result> {
   #givenUp: AbortController | undefined;
   #isGivenUp = false;
   readonly #worlds: readonly HandlerWorld[];
-  #ids = 0;
   #pending: number;
   #error: Failure | undefined;
 
-  constructor(store: EventStore, plan: Plan<Command>, rules: Rules<Command, Result>) {
+  constructor(store: EventStore, ids: number, plan: Plan<Command>, rules: Rules<Command, Result>) {
     this.#store = store;
+    this.#newId = idsAfter(ids);
     this.#plan = plan;
     this.#rules = rules;
     this.#interleaving = new Interleaving(plan.commands.length, plan.schedule);
@@ -98,8 +102,7 @@ class CommandRun<Command, Result> {
   }
 
   async run(): Promise<Run<Command, Result>> {
-    const { given, commands } = this.#plan;
-    if (given.length > 0) await this.#store.append(completeEvents(given, { now: () => this.#interleaving.nowMs, newId: this.#newId }));
+    const { commands } = this.#plan;
     const endNotes = this.#rules.noteAnswers ? noteModelAnswers(this.#worlds, this.#interleaving.entries) : undefined;
     for (let handler = 0; handler < commands.length; handler++) this.#start(handler);
     let failure: Failure | undefined;
@@ -120,12 +123,12 @@ class CommandRun<Command, Result> {
   /** Until every handler has ended, or something is wrong. */
   async #goOn(): Promise<Failure | undefined> {
     for (let steps = 0; ; steps++) {
-      // After a turn of the event loop each handler has come to its next call, or waits for something else.
-      await new Promise((resolve) => nextTurn(resolve));
-      if (this.#error || this.#pending === 0) return this.#error;
+      await nextTurn();
+      if (!this.#hasEnded() && this.#isSomebodyBusy()) await this.#rules.patience.waitForOthers(() => this.#hasEnded() || !this.#isSomebodyBusy());
+      if (this.#hasEnded()) return this.#error;
       if (steps === this.#rules.maxSteps) return { kind: 'endless', words: `not done after ${steps} calls: it may go on for ever`, cause: undefined };
-      if (!this.#interleaving.hasNext() && !(await this.#waitForLife())) return this.#stuck();
-      if (this.#pending === 0) continue;
+      if (!this.#interleaving.hasNext() && !(await this.#rules.patience.waitForAny(() => this.#hasEnded() || this.#interleaving.hasNext()))) return this.#stuck();
+      if (this.#hasEnded()) continue;
       const entry = await this.#interleaving.step();
       if (entry?.call.kind === 'wait' && entry.error !== undefined) this.#fail(entry.handler, entry.error);
       if (entry?.call.kind === 'append' && entry.error === undefined && this.#rules.checkEveryCommit) {
@@ -163,8 +166,6 @@ class CommandRun<Command, Result> {
     };
   }
 
-  readonly #newId = (): string => `00000000-0000-4000-8000-${(++this.#ids).toString(16).padStart(12, '0')}`;
-
   #mayFail(error: unknown, command: Command): boolean {
     return this.#rules.mayFail ? this.#rules.mayFail(error, command) : isOpossumError(error) && error.retryable;
   }
@@ -174,13 +175,14 @@ class CommandRun<Command, Result> {
     this.#error ??= { kind: 'error', words: `${letterOf(handler)} fails: ${oneLine(describeError(error))}`, cause: error };
   }
 
-  /** Handlers may wait for something of the real world, such as a file. False when nothing came of it. */
-  async #waitForLife(): Promise<boolean> {
-    for (let waitedMs = 0; waitedMs < this.#rules.patienceMs; waitedMs++) {
-      await retryDefaults.sleep(1);
-      if (this.#interleaving.hasNext() || this.#pending === 0) return true;
-    }
-    return false;
+  /** Calls that a handler did not wait for happen too, as they would in a program that lives on. */
+  #hasEnded(): boolean {
+    return this.#error !== undefined || (this.#pending === 0 && !this.#interleaving.hasCall());
+  }
+
+  /** Whether a handler has not ended, and asks nothing of the store or the clock: who knows what it does. */
+  #isSomebodyBusy(): boolean {
+    return this.#results.some(({ status }, handler) => status === 'pending' && !this.#interleaving.isWaiting(handler));
   }
 
   #stuck(): Failure {

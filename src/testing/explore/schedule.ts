@@ -21,13 +21,14 @@ type Move = { readonly after: number; readonly to: number };
 
 /**
  * Most races need one or two switches at the right places, so many schedules have few. The others go anywhere at each step, or to
- * and fro. Every order of calls can come.
+ * and fro. Every order of calls can come, of as many commands as there are at once.
  */
-export function schedules(fc: typeof FastCheck): FastCheck.Arbitrary<Schedule> {
+export function schedules(fc: typeof FastCheck, commands: number): FastCheck.Arbitrary<Schedule> {
+  const others = Math.max(commands, 4);
   const few = (maxLength: number, longest: number): FastCheck.Arbitrary<Schedule> =>
-    fc.array(fc.record({ after: fc.nat(longest), to: fc.integer({ min: 1, max: 4 }) }), { minLength: 1, maxLength, size: 'max' }).map(toSchedule);
-  const anywhere = fc.array(fc.nat(3), { maxLength: longest, size: 'max' }).map((picks) => picks.flatMap((to, at) => (to === 0 ? [] : [{ at, to }])));
-  const toAndFro = fc.constantFrom(...[0, 1].map((after) => toSchedule(Array.from({ length: longest }, () => ({ after, to: 1 })))));
+    fc.array(fc.record({ after: fc.nat(longest), to: fc.integer({ min: 1, max: others }) }), { minLength: 1, maxLength, size: 'max' }).map(toSchedule);
+  const anywhere = fc.array(fc.nat(others - 1), { maxLength: patternLength, size: 'max' }).map((picks) => repeated(picks).flatMap((to, at) => (to === 0 ? [] : [{ at, to }])));
+  const toAndFro = fc.constantFrom(...[0, 1].map((after) => toSchedule(Array.from({ length: longRun / (after + 1) }, () => ({ after, to: 1 })))));
   return fc.oneof(
     { weight: 2, arbitrary: few(1, 6) },
     { weight: 2, arbitrary: few(2, 6) },
@@ -37,8 +38,14 @@ export function schedules(fc: typeof FastCheck): FastCheck.Arbitrary<Schedule> {
   );
 }
 
-/** Steps; from then on nothing switches by itself. */
-const longest = 40;
+/** Steps that are drawn; a run that is longer goes on in the same pattern. */
+const patternLength = 40;
+/** Steps from which on nothing switches by itself. */
+const longRun = 400;
+
+function repeated(picks: readonly number[]): number[] {
+  return picks.length < patternLength ? [...picks] : Array.from({ length: longRun }, (_, at) => picks[at % patternLength]!);
+}
 
 function toSchedule(moves: readonly Move[]): Schedule {
   let at = -1;

@@ -3,7 +3,7 @@
  * switches, the simplest first, so whatever run it begins with, it ends with the same race.
  */
 import { systemDefaults } from '../../core/defaults.js';
-import { runCommands, type Plan, type Rules, type Run } from './run-commands.js';
+import { failsAlike, runCommands, type Plan, type Rules, type Run } from './run-commands.js';
 import type { Schedule } from './schedule.js';
 
 export type Found<Command, Result> = {
@@ -13,23 +13,23 @@ export type Found<Command, Result> = {
   readonly kept: readonly number[];
 };
 
-export async function findSmallestRace<Command, Result>(plan: Plan<Command>, rules: Rules<Command, Result>): Promise<Found<Command, Result>> {
-  const search = { left: mostRuns, until: systemDefaults.now() + longestMs, switches: mostSwitches };
+/** `run` is how the plan failed; the smallest race fails in the same way. */
+export async function findSmallestRace<Command, Result>(plan: Plan<Command>, run: Run<Command, Result>, rules: Rules<Command, Result>): Promise<Found<Command, Result>> {
+  const search = { like: run, left: mostRuns, until: systemDefaults.now() + longestMs, switches: mostSwitches };
   const found = await searchSubsets(plan, rules, subsets(plan.commands.length), search);
   if (found) return found;
   // Not among the simple ones, or there are too many of those: it stays as it came.
-  const run = await runCommands(plan, rules);
   const schedule = plan.schedule.filter(({ at }) => (run.choices[at] ?? 1) > 1);
   return { plan: { ...plan, schedule }, run, kept: plan.commands.map((_, index) => index) };
 }
 
-/** Whether two of the commands race, with one switch at the most. */
-export async function hasSimpleRace<Command, Result>(plan: Plan<Command>, rules: Rules<Command, Result>): Promise<boolean> {
-  const search = { left: mostRuns, until: systemDefaults.now() + longestMs, switches: 1 };
-  return (await searchSubsets(plan, rules, combinations(plan.commands.length, 2, 0), search)) !== undefined;
+/** A race of two of the commands, with one switch at the most, that fails like `run`. */
+export async function findSimpleRace<Command, Result>(plan: Plan<Command>, run: Run<Command, Result>, rules: Rules<Command, Result>): Promise<Run<Command, Result> | undefined> {
+  const search = { like: run, left: mostRuns, until: systemDefaults.now() + longestMs, switches: 1 };
+  return (await searchSubsets(plan, rules, combinations(plan.commands.length, 2, 0), search))?.run;
 }
 
-type Search = { left: number; readonly until: number; readonly switches: number };
+type Search = { readonly like: Run<unknown, unknown>; left: number; readonly until: number; readonly switches: number };
 
 async function searchSubsets<Command, Result>(
   plan: Plan<Command>,
@@ -81,7 +81,7 @@ async function searchSchedules<Command, Result>(
       }
       const tried = { ...plan, schedule };
       const run = await runCommands(tried, rules);
-      if (run.failure) return { plan: tried, run };
+      if (failsAlike(run, search.like)) return { plan: tried, run };
       if (switches < search.switches) next.push(...withOneMore(schedule, run.choices));
     }
     schedules = next;

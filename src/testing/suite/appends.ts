@@ -29,6 +29,12 @@ export const appendGroup = group('appends', {
     assert.deepEqual(await store.read().toArray(), [{ ...given, position: 1 }]);
   },
 
+  'time stamps of any precision are kept, a leap second too': async ({ store }) => {
+    const timestamps = ['2016-12-31T23:59:60Z', '2024-02-29T00:00:00Z', '0001-01-01T00:00:00.0Z', '9999-12-31T23:59:59.999999999Z'];
+    await store.append(timestamps.map((timestamp) => ({ ...event('A'), timestamp })));
+    assert.deepEqual((await store.read().toArray()).map(({ timestamp }) => timestamp), timestamps);
+  },
+
   'fields and properties that are undefined count as absent': async ({ store }) => {
     const sparse = { type: 'A', data: { kept: 1, left: undefined, deep: { left: undefined } }, tags: undefined, id: undefined, metadata: undefined, timestamp: undefined };
     await store.append(sparse as never);

@@ -78,6 +78,26 @@ export const conditionGroup = group('conditions', {
     assert.equal(await store.head(), 3);
   },
 
+  'the first conflict may lie anywhere in a batch, and each item of the query finds its own': async ({ store }) => {
+    await store.append([event('A'), event('B', ['x']), event('C', ['y'])]);
+    const both = { items: [{ tags: ['y'] }, { types: ['B'], tags: ['x'] }] };
+    for (const [after, position] of [[0, 2], [1, 2], [2, 3]] as const) {
+      const { details } = await refusal(store.append(event('Next'), { failIfEventsMatch: both, after }), 'APPEND_CONDITION_FAILED');
+      assert.equal(details['position'], position);
+    }
+    assert.deepEqual(await store.append(event('Next'), { failIfEventsMatch: both, after: 3 }), appended(4));
+  },
+
+  'the head of an empty read guards against the first event': async ({ store }) => {
+    await store.append(event('Other'));
+    const read = store.read(tagged('x'));
+    assert.deepEqual(await read.toArray(), []);
+    const condition = { failIfEventsMatch: tagged('x'), after: await read.head() };
+    assert.equal(condition.after, 1);
+    assert.deepEqual(await store.append(event('First', ['x']), condition), appended(2));
+    await refusal(store.append(event('First', ['x']), condition), 'APPEND_CONDITION_FAILED');
+  },
+
   'the head of a read is the after of a decision': async ({ store }) => {
     await store.append([event('A', ['x']), event('B', ['y'])]);
     const read = store.read(tagged('x'));

@@ -3,7 +3,7 @@ import type { EventIdConflictError } from '../../core/errors.js';
 import type { EventStore } from '../../core/event-store.js';
 import type { NewEvent } from '../../core/event.js';
 import { group } from './case.js';
-import { appended, event, fill, refusal, repeated } from './tools.js';
+import { appended, event, fill, refusal, repeated, take } from './tools.js';
 
 const one = (id: string, data: NewEvent['data'] = { of: id }): NewEvent => ({ ...event('A', ['x', 'y'], data), id });
 const batch = [one('a'), one('b'), one('c')];
@@ -99,6 +99,21 @@ export const idempotencyGroup = group('idempotency', {
     assert.deepEqual(await store.append(batch, condition), repeated(1, 3));
     await refusal(store.append(one('d'), condition), 'APPEND_CONDITION_FAILED');
     await refusal(store.append(one('a', 'other'), condition), 'EVENT_ID_CONFLICT');
+  },
+
+  'a repetition is known before its condition is looked at, even one that rests on a position ahead': async ({ store }) => {
+    await store.append(batch);
+    const ahead = { failIfEventsMatch: 'all', after: 99 } as const;
+    assert.deepEqual(await store.append(batch, ahead), repeated(1, 3));
+    await refusal(store.append(one('a', 'other'), ahead), 'EVENT_ID_CONFLICT');
+  },
+
+  'a repetition reaches no subscription again': async ({ store }) => {
+    await store.append(batch);
+    const seen = take(store.subscribe(), 4);
+    for (const _ of [1, 2]) assert.deepEqual(await store.append(batch), repeated(1, 3));
+    await store.append(one('d'));
+    assert.deepEqual((await seen).map(({ id }) => id), ['a', 'b', 'c', 'd']);
   },
 
   'an id is not taken by an append that failed': async ({ store }) => {

@@ -86,6 +86,14 @@ export const lifecycleGroup = group('closing and aborting', {
     assert.equal(await store.head(), 1);
   },
 
+  'an aborted append leaves its id free, and those beside it alone': async ({ store }) => {
+    const aborted = { ...event('A', [], 1), id: 'a' };
+    const calls = [store.append(event('Before')), store.append(aborted, undefined, { signal: AbortSignal.abort('enough') }), store.append(event('After'))];
+    assert.deepEqual((await Promise.allSettled(calls)).map(({ status }) => status), ['fulfilled', 'rejected', 'fulfilled']);
+    assert.deepEqual(await store.append({ ...aborted, data: 2 }), appended(3));
+    assert.equal(await store.head(), 3);
+  },
+
   'one signal may serve many calls': async ({ store }) => {
     const controller = new AbortController();
     const { signal } = controller;

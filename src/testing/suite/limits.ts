@@ -35,6 +35,13 @@ export const limitGroup = group('limits', {
     assert.equal(await store.head(), 0);
   },
 
+  'a condition of nearly 1 MiB is checked': async ({ store }) => {
+    await store.append(event('A', ['needle']));
+    const hay = range(1, 1000).map((n) => ({ tags: [`${n}:`.padEnd(limits.tagBytes, 'x')] }));
+    assert.deepEqual(await store.append(event('B'), { failIfEventsMatch: { items: hay } }), appended(2));
+    await refusal(store.append(event('B'), { failIfEventsMatch: { items: [...hay, { tags: ['needle'] }] } }), 'APPEND_CONDITION_FAILED');
+  },
+
   'small objects that add up without end are refused': async ({ store }) => {
     let data: object = {};
     for (let level = 0; level < 40; level++) data = { left: data, right: data };

@@ -45,6 +45,20 @@ export const readGroup = group('reads', {
     assert.deepEqual(await store.read('all', { after: 2 }).toArray(), []);
   },
 
+  'after on an empty store is refused, unless it is 0': async ({ store }) => {
+    assert.deepEqual(await store.read('all', { after: 0 }).toArray(), []);
+    for (const after of [1, Number.MAX_SAFE_INTEGER]) {
+      assert.deepEqual({ ...(await refusal(store.read('all', { after }).toArray(), 'POSITION_AHEAD')).details }, { after, head: 0 });
+    }
+  },
+
+  'before and limit may be as large as they like': async ({ store }) => {
+    await store.append(events(3));
+    const stream = store.read('all', { before: Number.MAX_SAFE_INTEGER, limit: Number.MAX_SAFE_INTEGER });
+    assert.deepEqual(await positions(stream), [1, 2, 3]);
+    assert.equal(await stream.head(), 3);
+  },
+
   'the snapshot is taken when the stream is first used': async ({ store }) => {
     await store.append(events(2));
     const stream = store.read();
@@ -117,7 +131,8 @@ export const readGroup = group('reads', {
 
   'readers own what they get': async ({ store }) => {
     await store.append(event('A', ['x'], { list: [1], nested: { deep: true } }));
-    const before = await store.read().toArray();
+    // A copy: a store that shares what it gives would change this too.
+    const before = structuredClone(await store.read().toArray());
     const own = (await store.read().first()) as unknown as { type: string; tags: string[]; data: { list: number[]; nested: object } };
     own.type = 'Changed';
     own.tags.push('changed');

@@ -43,6 +43,21 @@ export const reopenGroup = group(
       assert.deepEqual(await again.append(event('C'), { failIfEventsMatch: tagged('x'), after: 2 }), appended(3));
     },
 
+    'appends that the closing waited for are there': async ({ store, reopen }) => {
+      const appends = range(1, 20).map((n) => store.append(events(n)));
+      const again = await reopen();
+      assert.equal((await Promise.all(appends)).at(-1)?.last, 210);
+      assert.equal(await again.head(), 210);
+      assert.deepEqual(await positions(again.read()), range(1, 210));
+    },
+
+    'positions beyond the head are refused': async ({ store, reopen }) => {
+      await store.append(events(2));
+      const again = await reopen();
+      assert.deepEqual({ ...(await refusal(again.read('all', { after: 3 }).toArray(), 'POSITION_AHEAD')).details }, { after: 3, head: 2 });
+      await refusal(again.subscribe('all', { after: 3 }).first(), 'POSITION_AHEAD');
+    },
+
     'subscriptions go on where they were': async ({ store, reopen }) => {
       await store.append(events(5));
       const [, second] = await take(store.subscribe(), 2);
@@ -85,6 +100,17 @@ export const anotherGroup = group(
       await refusal(other.append(event('B'), { failIfEventsMatch: tagged('n:1') }), 'APPEND_CONDITION_FAILED');
       assert.deepEqual(await other.append(event('B'), { failIfEventsMatch: tagged('n:1'), after: 1 }), appended(2));
       await refusal(store.append(event('B'), { failIfEventsMatch: typed('B') }), 'APPEND_CONDITION_FAILED');
+    },
+
+    'a position that one was told is never ahead for the other': async ({ store, another }) => {
+      const other = await another();
+      for (const n of range(1, 10)) {
+        const [writer, reader] = n % 2 ? [store, other] : [other, store];
+        const { last: after } = await writer.append(event('A'));
+        if (n % 3 === 0) assert.deepEqual(await reader.read('all', { after }).toArray(), []);
+        else if (n % 3 === 1) assert.equal(await reader.subscribe('all', { after }).head(), after);
+        else await refusal(reader.append(event('B'), { failIfEventsMatch: 'all', after: after - 1 }), 'APPEND_CONDITION_FAILED');
+      }
     },
 
     'of two appends under the same condition one wins': async ({ store, another }) => {

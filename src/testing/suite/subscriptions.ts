@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { SubscribeOptions } from '../../core/event-store.js';
 import { group } from './case.js';
 import { deferred, event, events, fill, range, refusal, tagged, take, typed } from './tools.js';
 
@@ -89,6 +90,61 @@ export const subscriptionGroup = group('subscriptions', {
   'after beyond the head is refused': async ({ store }) => {
     await store.append(events(3));
     assert.deepEqual({ ...(await refusal(store.subscribe('all', { after: 4 }).first(), 'POSITION_AHEAD')).details }, { after: 4, head: 3 });
+  },
+
+  'after beyond the head is refused, however the stream is used': async ({ store }) => {
+    const onEmpty = store.subscribe('all', { after: 1 });
+    assert.deepEqual({ ...(await refusal(onEmpty.first(), 'POSITION_AHEAD')).details }, { after: 1, head: 0 });
+    await store.append(events(2));
+    const stream = store.subscribe(typed('Unknown'), { after: 3 });
+    for (const use of [() => stream.toArray(), () => stream.first(), () => stream.head(), () => take(stream, 1)]) {
+      assert.deepEqual({ ...(await refusal(use(), 'POSITION_AHEAD')).details }, { after: 3, head: 2 });
+    }
+  },
+
+  'begin anew with each iteration': async ({ store }) => {
+    await store.append(events(3));
+    const stream = store.subscribe('all', { after: 1 });
+    for (const _ of [1, 2]) assert.deepEqual((await take(stream, 2)).map(({ position }) => position), [2, 3]);
+    assert.equal((await stream.first())?.position, 2);
+  },
+
+  'tell the head that the store has': async ({ store }) => {
+    await store.append(events(3));
+    const stream = store.subscribe(typed('Unknown'), { after: 1 });
+    assert.equal(await stream.head(), 3);
+  },
+
+  'give each reader a copy of its own': async ({ store }) => {
+    await store.append(event('A', ['x'], { list: [1] }));
+    const before = structuredClone(await store.read().toArray());
+    const own = (await store.subscribe().first()) as unknown as { type: string; tags: string[]; data: { list: number[] } };
+    own.type = 'Changed';
+    own.tags.push('changed');
+    own.data.list.push(2);
+    assert.deepEqual(await take(store.subscribe(), 1), before);
+    assert.deepEqual(await store.read().toArray(), before);
+  },
+
+  'what the caller does to query and options after the call does not matter': async ({ store }) => {
+    await store.append([event('A'), event('B')]);
+    const types = ['A'];
+    const options: SubscribeOptions = {};
+    const stream = store.subscribe({ items: [{ types }] }, options);
+    types[0] = 'B';
+    options.after = 1;
+    assert.equal((await stream.first())?.position, 1);
+  },
+
+  'end quietly when the store closes while events are at hand': async ({ store }) => {
+    await store.append(events(10));
+    const seen: number[] = [];
+    for await (const { position } of store.subscribe()) {
+      seen.push(position);
+      if (position === 3) await store.close();
+    }
+    assert.deepEqual(seen.slice(0, 3), [1, 2, 3]);
+    assert.ok(seen.length <= 10, 'nothing comes twice');
   },
 
   'a slow consumer gets everything': async ({ store }) => {
