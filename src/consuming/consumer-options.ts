@@ -83,7 +83,10 @@ export type CommonConsumerOptions = {
   onRetry?: (info: { attempt: number; delayMs: number; error: unknown; positions: readonly number[] }) => void;
   /** Called when an event is in the dead letters. */
   onParked?: (letter: DeadLetter) => void;
-  /** Called when something else than the handler failed. `willRetry` is false for what stops the consumer, which `stopped` rejects with, too. */
+  /**
+   * Called when something else than the handler failed, and with what stops the consumer: `willRetry` is false for that, and
+   * `stopped` rejects with it, too.
+   */
   onError?: (error: unknown, info: { willRetry: boolean }) => void;
 };
 

@@ -64,8 +64,8 @@ export class Session {
     this.#books = new Bookkeeper({ ...options, progress: this.#progress });
     const { concurrency } = options.setup;
     this.#lanes = new Lanes(concurrency);
-    // Each call may wait for these, and none of them is a leak until there are more than that.
-    setMaxListeners(concurrency + 10, this.#ending.signal, options.lease.signal);
+    // Node takes an eleventh listener for a leak; each of the calls at work may have its ten.
+    setMaxListeners(10 * (concurrency + 1), this.#ending.signal, options.lease.signal);
   }
 
   /** Every matching event up to here is handled or parked. */

@@ -1,0 +1,54 @@
+/*
+ * goal: however writers of several processes race, through faults and with replicas that lag behind, a rule that they decide on
+ * is never broken, everyone gets an answer, and the answer is true.
+ * method: 20 students for 10 places over 5 clients of the strict server, 30 seeded rounds in each kind of weather; a failing round
+ * names its seed.
+ */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openCosmosStore } from '../../src/cosmos/index.js';
+import { race } from '../support/cosmos/race.js';
+import { StrictServer } from '../support/cosmos/strict-server.js';
+import { Weather } from '../support/cosmos/weather.js';
+
+/** Thirty rounds in each kind of weather, in parts: a slow machine takes seconds for one. */
+const parts = [1, 11, 21];
+const roundsOfPart = 10;
+const timeoutMs = 120_000;
+let server: StrictServer;
+beforeAll(async () => {
+  server = await StrictServer.start();
+});
+afterAll(() => server.stop());
+
+async function runRounds(firstSeed: number, weatherOf: (seed: number) => Weather, client = {}): Promise<Weather['counts']> {
+  const totals = new Weather().counts;
+  for (let seed = firstSeed; seed < firstSeed + roundsOfPart; seed++) {
+    const weather = weatherOf(seed);
+    expect(await race({ server, seed, weather, client, open: openCosmosStore }), `seed ${seed}`).toEqual([]);
+    for (const kind of Object.keys(totals) as (keyof typeof totals)[]) totals[kind] += weather.counts[kind];
+  }
+  return totals;
+}
+
+test.each(parts)('exactly ten places are taken in fair weather, from seed %i', { timeout: timeoutMs }, async (firstSeed) => {
+  await runRounds(firstSeed, () => new Weather());
+});
+
+test.each(parts)('exactly ten places are taken when requests are refused, delayed, or their answers lost, from seed %i', { timeout: timeoutMs }, async (firstSeed) => {
+  const faults = { tooMany: 0.04, retryWith: 0.04, unavailable: 0.04, delayed: 0.1, dropped: 0.15 };
+  const counts = await runRounds(firstSeed, (seed) => new Weather({ faults: { seed, ...faults } }));
+  for (const kind of Object.keys(faults) as (keyof typeof faults)[]) expect(counts[kind], kind).toBeGreaterThan(3);
+});
+
+test.each(parts)('exactly ten places are taken when replicas lag behind, with session tokens, from seed %i', { timeout: timeoutMs }, async (firstSeed) => {
+  const { stale } = await runRounds(firstSeed, (seed) => new Weather({ lag: { seed, replicas: 4, behind: 4 } }));
+  expect(stale).toBeGreaterThan(3);
+});
+
+test.each(parts)('exactly ten places are taken when replicas lag behind, without session tokens and with faults, from seed %i', { timeout: timeoutMs }, async (firstSeed) => {
+  const faults = { tooMany: 0.02, retryWith: 0.02, unavailable: 0.02, dropped: 0.1 };
+  const weatherOf = (seed: number) => new Weather({ faults: { seed, ...faults }, lag: { seed, replicas: 4, behind: 4 } });
+  const { stale, dropped } = await runRounds(firstSeed, weatherOf, { consistencyLevel: undefined });
+  expect(stale).toBeGreaterThan(30);
+  expect(dropped).toBeGreaterThan(3);
+});
