@@ -1,7 +1,7 @@
 /** What tests of the index stand on: a ledger that is a list of frames, and a disk that is a map. */
 import { matchesQuery, type Query } from '../../src/core/query.js';
 import type { ChainPoint, IndexedEvent } from '../../src/core/stored.js';
-import type { Awaitable, Disk, DiskFile } from '../../src/disk/disk.js';
+import type { Awaitable, Disk, DiskFile, FileStat } from '../../src/disk/disk.js';
 import { systemRandom } from '../../src/disk/random.js';
 import { EventIndex, type EventIndexOptions, type ScannedFrame } from '../../src/indexing/event-index.js';
 
@@ -78,7 +78,7 @@ export async function positionsOf(index: EventIndex, query: Query, range: { afte
   return index.cursor(query, { after: 0, upTo: index.last, backwards: false, ...range }).next(Infinity);
 }
 
-export class MapDisk implements Pick<Disk, 'open' | 'list' | 'createFile' | 'rename' | 'removeFile' | 'makeDirectory' | 'syncFile'> {
+export class MapDisk implements Pick<Disk, 'open' | 'stat' | 'list' | 'createFile' | 'rename' | 'removeFile' | 'makeDirectory' | 'syncFile'> {
   readonly files = new Map<string, Buffer>();
   /** Calls return promises, as those of a slow disk do. */
   isSlow = false;
@@ -112,6 +112,11 @@ export class MapDisk implements Pick<Disk, 'open' | 'list' | 'createFile' | 'ren
       };
       return file as DiskFile;
     });
+  }
+
+  /** Of the folder; nothing else is asked for. */
+  stat(): Awaitable<FileStat | undefined> {
+    return this.#do('stat', '/index', () => (this.#hasDirectory ? ({ kind: 'directory' } as FileStat) : undefined));
   }
 
   list(): Awaitable<string[] | undefined> {
