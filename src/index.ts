@@ -107,6 +107,7 @@ export { projection, type IndexValue, type IndexValueOf, type IndexValues, type 
 export type { RebuildReason } from './projecting/inspection.js';
 export { openProjection, type OpenProjectionOptions } from './projecting/open-projection.js';
 export type { ProjectionProgress, ProjectionStatus, ProjectionView, WaitOptions } from './projecting/projection-view.js';
+export { copyStore, type CopyOptions, type CopyProgress, type CopyResult } from './transfer/copy-store.js';
 export { exportEvents, type ExportOptions } from './transfer/export-events.js';
 export { importEvents, type ImportOptions, type ImportProgress, type ImportResult } from './transfer/import-events.js';
 export type { ImportSource } from './transfer/import-source.js';

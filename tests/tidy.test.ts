@@ -158,6 +158,7 @@ describe('lists that must agree', () => {
       'command',
       'commands',
       'consume',
+      'copyStore',
       'deadLetters',
       'decide',
       'decisionModel',

@@ -194,7 +194,7 @@ export class ProjectionFailedError extends OpossumError {
   constructor(projection: string, event: { position: number; type: string }, cause: unknown) {
     super(
       `Projection ${JSON.stringify(projection)} stopped at event ${event.position} (${JSON.stringify(event.type)}): ` +
-        `${cause instanceof Error ? cause.message : String(cause)}. Nothing of that event was applied. Mend the projection, raise its version if its ` +
+        `${(cause instanceof Error ? cause.message : String(cause)).replace(/\.$/, '')}. Nothing of that event was applied. Mend the projection, raise its version if its ` +
         'results change, and open it again.',
       { projection, position: event.position, type: event.type },
       cause,

@@ -1,5 +1,6 @@
 import { checkAppendOptions, checkCondition, checkQuery, checkReadOptions, checkSubscribeOptions, prepareEvents } from '../core/check-input.js';
 import type { AppendCondition } from '../core/condition.js';
+import { checkCosmosBatch } from '../core/cosmos-limits.js';
 import { InvalidInputError, StoreClosedError } from '../core/errors.js';
 import type { AppendOptions, AppendResult, EventStore, EventStream, ReadOptions, SubscribeOptions } from '../core/event-store.js';
 import { makeEventStream } from '../core/event-stream.js';
@@ -22,6 +23,8 @@ export type FileEventStoreOptions = {
   readonly durability: Durability;
   readonly lockTimeoutMs: number;
   readonly readOnly: boolean;
+  /** Given when appends must fit into Cosmos DB, in a context of that name. */
+  readonly limits?: { readonly context: string } | undefined;
   readonly clock: Clock;
   readonly random: Random;
   /** Gives the engine back; others may go on using it. */
@@ -61,6 +64,7 @@ export class FileEventStore implements EventStore {
     const { signal } = checkAppendOptions(options);
     const prepared = prepareEvents(events, this.#defaults);
     const checked = condition === undefined ? undefined : checkCondition(condition);
+    if (this.#options.limits) checkCosmosBatch(prepared, this.#options.limits.context);
     signal?.throwIfAborted();
     const draft = draftFrame(prepared, checked);
     return this.#appends.run(

@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { checkFields } from '../core/check-input.js';
+import { checkCosmosState, checkStoreLimits } from '../core/cosmos-limits.js';
 import { InvalidInputError, isOpossumError, StorageFailedError } from '../core/errors.js';
 import type { EventStore } from '../core/event-store.js';
 import { describe } from '../core/json.js';
@@ -30,6 +31,12 @@ export type OpenStoreOptions = {
   lockTimeout?: number;
   /** Reads only: takes no lock, writes nothing, works on read-only media. The store must exist. */
   readOnly?: boolean;
+  /**
+   * `'cosmos'`: refuses what `opossum-store/cosmos` would refuse, so that code which would fail in production fails at the desk:
+   * above 99 events or 1,900,000 bytes an append, above 1,900,000 bytes a saved state. For this store object only; the folder
+   * does not remember it.
+   */
+  limits?: 'cosmos';
 };
 
 /**
@@ -44,7 +51,7 @@ export function openStore(options: OpenStoreOptions): Promise<EventStore> {
 
 /** `openStore` on other ports: what a simulation drives. */
 export async function openEngine(options: OpenStoreOptions, ports: EnginePorts): Promise<EventStore> {
-  const { directory, context, durability, eventFiles, lockTimeout, readOnly } = checkOptions(options);
+  const { directory, context, durability, eventFiles, lockTimeout, readOnly, limits } = checkOptions(options);
   const folder = path.join(path.resolve(directory), context);
   try {
     if (!readOnly) await makeFolders(folder, ports.disk);
@@ -59,17 +66,20 @@ export async function openEngine(options: OpenStoreOptions, ports: EnginePorts):
       throw error;
     }
     const { clock, random, openLock } = ports;
-    const state = new FileStateStore({ directory: real, durable: durability === 'commit', readOnly, disk: engine.disk, clock, random, openLock });
-    return new FileEventStore({ engine, state, release, durability, lockTimeoutMs: lockTimeout, readOnly, clock, random });
+    const checkText = limits && ((name: string, text: string) => checkCosmosState(name, text, context));
+    const state = new FileStateStore({ directory: real, durable: durability === 'commit', readOnly, disk: engine.disk, clock, random, openLock, checkText });
+    return new FileEventStore({ engine, state, release, durability, lockTimeoutMs: lockTimeout, readOnly, limits: limits && { context }, clock, random });
   } catch (error) {
     if (codeOf(error) === 'ENOTDIR') throw new InvalidInputError('options.directory', `leads to ${folder}, but a part of that path is a file, not a folder.`);
     throw isOpossumError(error) ? error : cannotOpen(folder, error);
   }
 }
 
-const optionKeys = new Set(['directory', 'context', 'durability', 'eventFiles', 'lockTimeout', 'readOnly']);
+const optionKeys = new Set(['directory', 'context', 'durability', 'eventFiles', 'lockTimeout', 'readOnly', 'limits']);
 
-function checkOptions(options: OpenStoreOptions): Required<Omit<OpenStoreOptions, 'eventFiles'>> & Pick<OpenStoreOptions, 'eventFiles'> {
+type CheckedOptions = Required<Omit<OpenStoreOptions, 'eventFiles' | 'limits'>> & { readonly eventFiles?: EventFileFormat; readonly limits: 'cosmos' | undefined };
+
+function checkOptions(options: OpenStoreOptions): CheckedOptions {
   checkFields(options, 'options', optionKeys, 'openStore options');
   const { directory, context = 'default', durability = 'commit', eventFiles, lockTimeout = 15_000, readOnly = false } = options;
   if (typeof directory !== 'string' || directory === '') {
@@ -82,7 +92,8 @@ function checkOptions(options: OpenStoreOptions): Required<Omit<OpenStoreOptions
     throw new InvalidInputError('options.lockTimeout', `is ${describe(lockTimeout)}; it must be a number of milliseconds from 0.`);
   }
   if (typeof readOnly !== 'boolean') throw new InvalidInputError('options.readOnly', `is ${describe(readOnly)}; it must be true or false.`);
-  return { directory, context, durability, lockTimeout, readOnly, ...(eventFiles === undefined ? {} : { eventFiles }) };
+  const limits = checkStoreLimits(options.limits);
+  return { directory, context, durability, lockTimeout, readOnly, limits, ...(eventFiles === undefined ? {} : { eventFiles }) };
 }
 
 function checkOneOf(value: unknown, allowed: readonly string[], name: string): void {

@@ -4,6 +4,7 @@
  */
 import { checkAppendOptions, checkCondition, checkQuery, checkReadOptions, checkSubscribeOptions, prepareEvents, type EventDefaults } from '../core/check-input.js';
 import type { AppendCondition } from '../core/condition.js';
+import { checkCosmosBatch, checkCosmosState, checkStoreLimits } from '../core/cosmos-limits.js';
 import { systemDefaults } from '../core/defaults.js';
 import { AppendConditionFailedError, EventIdConflictError, PositionAheadError, StoreClosedError } from '../core/errors.js';
 import type { AppendOptions, AppendResult, EventStore, EventStream, ReadOptions, SubscribeOptions } from '../core/event-store.js';
@@ -19,6 +20,8 @@ export type MemoryStoreOptions = {
   now?: () => number;
   /** Makes the ids of events that have none; each must be new. */
   newId?: () => string;
+  /** `'cosmos'`: refuses what `opossum-store/cosmos` would refuse, as the same option of `openStore` does. */
+  limits?: 'cosmos';
 };
 
 /**
@@ -27,13 +30,14 @@ export type MemoryStoreOptions = {
  *
  * @example const store = openMemoryStore()
  */
-export function openMemoryStore(options: MemoryStoreOptions = {}): EventStore {
-  return new MemoryEventStore({ ...systemDefaults, ...options });
+export function openMemoryStore({ limits, ...defaults }: MemoryStoreOptions = {}): EventStore {
+  return new MemoryEventStore({ ...systemDefaults, ...defaults }, { limits: checkStoreLimits(limits) });
 }
 
 export class MemoryEventStore implements EventStore {
-  readonly state: MemoryStateStore = new MemoryStateStore(() => this.#checkOpen());
+  readonly state: MemoryStateStore;
   readonly #defaults: EventDefaults;
+  readonly #limits: 'cosmos' | undefined;
   /** The event at position p is at index p - 1. */
   readonly #events: SequencedEvent[];
   /** Subscriptions that wait for the next append. */
@@ -41,8 +45,13 @@ export class MemoryEventStore implements EventStore {
   #closed = false;
 
   /** `origin`: begins with the events of that store, which costs next to nothing, and shares nothing else with it. */
-  constructor(defaults: EventDefaults, origin?: MemoryEventStore) {
+  constructor(defaults: EventDefaults, { origin, limits }: { origin?: MemoryEventStore; limits?: 'cosmos' | undefined } = {}) {
     this.#defaults = defaults;
+    this.#limits = limits;
+    this.state = new MemoryStateStore(
+      () => this.#checkOpen(),
+      (name, text) => limits && checkCosmosState(name, text, contextInCloud),
+    );
     this.#events = origin ? [...origin.#events] : [];
   }
 
@@ -60,6 +69,7 @@ export class MemoryEventStore implements EventStore {
     const { signal } = checkAppendOptions(options);
     const batch = prepareEvents(events, this.#defaults);
     const checked = condition === undefined ? undefined : checkCondition(condition);
+    if (this.#limits) checkCosmosBatch(batch, contextInCloud);
     signal?.throwIfAborted();
 
     const known = this.#findKnown(batch);
@@ -196,6 +206,9 @@ export class MemoryEventStore implements EventStore {
     if (this.#closed) throw new StoreClosedError();
   }
 }
+
+/** A name for what has none here; it is a part of every document's size. */
+const contextInCloud = 'default';
 
 /** Readers own what they get, as they own what is decoded from a file. */
 function copyOut(event: SequencedEvent): SequencedEvent {

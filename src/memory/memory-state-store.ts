@@ -12,10 +12,12 @@ export class MemoryStateStore implements StateStore {
   readonly #queues = new Map<string, object[]>();
   readonly #held = new Set<MemoryLease>();
   readonly #checkOpen: () => void;
+  readonly #checkText: (name: string, text: string) => void;
 
-  /** `checkOpen` throws once the store is closed. */
-  constructor(checkOpen: () => void) {
+  /** `checkOpen` throws once the store is closed, `checkText` when the value's JSON is larger than this store may take. */
+  constructor(checkOpen: () => void, checkText: (name: string, text: string) => void = () => undefined) {
     this.#checkOpen = checkOpen;
+    this.#checkText = checkText;
   }
 
   async load(name: string): Promise<SavedState | undefined> {
@@ -27,6 +29,7 @@ export class MemoryStateStore implements StateStore {
   async save(name: string, value: JsonValue, options?: SaveOptions): Promise<number> {
     this.#checkOpen();
     const text = checkStateValue(value);
+    this.#checkText(checkStateName(name), text);
     const version = this.#check(name, options) + 1;
     this.#saved.set(name, { text, version });
     return version;

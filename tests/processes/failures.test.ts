@@ -80,7 +80,7 @@ describe('a full disk', () => {
 
 describe('no file descriptor left', () => {
   test.skipIf(!hasShell)('stops neither reads nor appends of a store that is open; opening fails, and works again after', async () => {
-    const seen = await run('descriptors', freshFolder(), 'ulimit -n 64');
+    const seen = await run('descriptors', freshFolder(), 'ulimit -n 512');
     expect(seen.exhausted).toMatchObject({ value: { first: 2 } });
     expect(seen.reading).toEqual({ value: ['a', 'b'] });
     for (const opening of [seen.opening, seen.openingAgain]) expect(opening).toMatchObject(refused('ulimit', 'EMFILE'));

@@ -4,7 +4,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import { decide, isOpossumError, openMemoryStore, reject, type EventStore, type SequencedEvent } from '../../src/index.js';
-import { checkHistory, cloudDocumentDatabase, recordHistory, SimulatedCrashError, ThrottledError, withFaults, type FaultOptions } from '../../src/testing/index.js';
+import { checkHistory, cloudDocumentDatabase, explore, recordHistory, SimulatedCrashError, ThrottledError, withFaults, type ActContext, type FaultOptions } from '../../src/testing/index.js';
 import { CourseDefined, SeatTaken, seatsOf, takenIn } from '../support/courses.js';
 
 const event = { type: 'A', data: null, id: 'a' };
@@ -109,6 +109,7 @@ describe('withFaults', () => {
     expect(() => faulty({ conflicts: 2 })).toThrow('options.conflicts');
     expect(() => faulty({ latencyMs: -1 })).toThrow('options.latencyMs');
     expect(() => withFaults(openMemoryStore(), {} as FaultOptions)).toThrow('options.seed');
+    expect(() => withFaults(openMemoryStore(), { seed: 0.5 })).toThrow('options.seed is 0.5; it must be a whole number');
     // @ts-expect-error: a seed is needed, so that a failure can be repeated.
     expect(() => withFaults(openMemoryStore(), { conflicts: 1 })).toThrow('options.seed');
   });
@@ -206,4 +207,21 @@ describe('a handler with idempotent ids', () => {
     await inner.append(CourseDefined({ courseId: 'c1', seats: 4 }));
     await expect(takeSeat(store, 'c1', 's1')).rejects.toMatchObject({ code: 'DECISION_CONFLICT', attempts: 50 });
   });
+});
+
+test('faults and interleavings go together: a handler with idempotent ids keeps its rule', async () => {
+  const act = async (store: EventStore, student: string, { random }: ActContext): Promise<void> => {
+    const unreliable = withFaults(store, { ...cloudDocumentDatabase, seed: Math.floor(random() * 1e9) });
+    for (;;) {
+      try {
+        await takeSeat(unreliable, 'c1', student);
+        return;
+      } catch (error) {
+        if (!isOpossumError(error) || !error.retryable && error.code !== 'STORAGE_FAILED') throw error;
+      }
+    }
+  };
+  const given = [CourseDefined({ courseId: 'c1', seats: 2 })];
+  const invariant = (history: readonly SequencedEvent[]): boolean => history.filter(SeatTaken.is).length === 2;
+  expect((await explore({ given, commands: ['s1', 's2', 's3'], act, invariant, runs: 200, timeLimitMs: 20_000 })).runs).toBe(200);
 });

@@ -64,7 +64,7 @@ const wrong: [flaw: Flaw, rules: BrokenRule[], words: RegExp][] = [
   ['torn multi-index read', ['reads have no holes', 'reads are snapshots', 'batches are whole'], /gave event \d+ and left out event \d+|but its snapshot was fixed before/],
   ['read is no snapshot', ['reads are snapshots'], /gave event \d+, but its snapshot was fixed before append \S+, which stored event \d+, was called/],
   ['dirty read', ['nothing is seen that is not stored'], /saw .* at position \d+, but append \S+, which was to store it, was refused/],
-  ['half a batch', ['batches are whole'], /gave event \d+ and left out event \d+: that is a part of append \S+, which stored positions \d+ to \d+ at once/],
+  ['half a batch', ['batches are whole'], /gave event \d+ and left out event \d+: that is a part of append \S+, which stored positions \d+ to \d+ at once|which lies within append/],
   ['late event', ['reads have no holes', 'reads are up to date', 'positions follow real time'], /left out event \d+/],
   ['position reuse', ['one event per position'], /Position \d+ was given twice: to .* of append \S+, and to .* of append \S+\./],
   ['order against real time', ['positions follow real time', 'reads have no holes', 'no gaps'], /though .* known|though .* had been told|left out event|position \d+ is where/],
@@ -157,6 +157,19 @@ describe('a history made by hand', () => {
     expect(contradictionIn(made(three, following([1], { caughtUp: { head: 2, count: 1 } }))).message).toContain('caught up to position 2, but event 2 had not been handed out');
   });
 
+  test('cannot have a head within a batch', () => {
+    checkHistory(made(stored(1, 'A', 'B'), { call: 'head', head: 2 }));
+    const { rule, message } = contradictionIn(made({ ...stored(1, 'A', 'B'), end: 9 }, { call: 'head', head: 1, start: 2, end: 3 }));
+    expect(rule).toBe('batches are whole');
+    expect(message).toContain('answered 1, which lies within');
+  });
+
+  test('can repeat only what has ids', () => {
+    const repeated = { ...stored(1, 'A'), answer: { first: 1, last: 1, duplicate: true } };
+    checkHistory(made({ ...repeated, events: [event('A', 'x')] }));
+    expect(contradictionIn(made(repeated)).message).toContain('an event of it has no id');
+  });
+
   test('forgives what lies closer together than clocks of two processes agree', () => {
     const history = (gapMs: number) => made({ ...stored(1, 'A'), end: 0.5 }, { call: 'head', head: 0, process: 'y', start: 0.5 + gapMs });
     checkHistory(history(0.04));
@@ -220,6 +233,29 @@ test('checks thousands of operations without trouble', () => {
   const { condition } = history.operations[9_999] as { condition: { after: number } };
   condition.after = 2_000;
   expect(contradictionIn(history).operations).toHaveLength(2);
+});
+
+describe('takes time in proportion to the history, though', () => {
+  const many = 6_000;
+  const within = (ms: number, work: () => void) => {
+    const began = performance.now();
+    work();
+    expect(performance.now() - began).toBeLessThan(ms);
+  };
+
+  test('each condition is another one and holds an item that matches everything', () => {
+    const operations = Array.from({ length: many }, (_, i) => ({
+      ...stored(i + 1, 'A'),
+      condition: { failIfEventsMatch: { items: [{ types: ['A'] }, { tags: [`student:${i}`] }] }, after: i },
+    }));
+    within(4000, () => expect(checkHistory(made(...operations)).events).toBe(many));
+  });
+
+  test('many batches that are alike got no answer, and none fits what was seen', () => {
+    const lost = Array.from({ length: many }, () => ({ call: 'append', events: [event('A'), event('B')], error: { code: 'STORAGE_FAILED', outcome: 'unknown' } }));
+    const seen = reading(...Array.from({ length: many }, (_, i) => saw(i + 1, 'A')));
+    within(4000, () => expect(contradictionIn(made(...lost, seen)).rule).toBe('batches are whole'));
+  });
 });
 
 /** Reads and conditional appends in turn, on 2,000 courses. */

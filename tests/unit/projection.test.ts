@@ -1,6 +1,10 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { defineEvent, openMemoryStore, openProjection, projection, ProjectionFailedError, StorageFailedError, type EventStore, type IndexValues, type NewEvent, type OpenProjectionOptions, type Projection, type StateStore } from '../../src/index.js';
+import { Lookups } from '../../src/projecting/lookups.js';
+import { emptyGeneration } from '../../src/projecting/manifest.js';
+import { Segments } from '../../src/projecting/segments.js';
+import { Table } from '../../src/projecting/table.js';
 import { fileStoresIn } from '../support/file-stores.js';
 import { fastRoot } from '../support/folder.js';
 
@@ -427,6 +431,78 @@ describe.each(kinds)('a projection on the %s store', (kind, make) => {
     expect(new Map(await all(again.entries()))).toEqual(await counted(store));
   });
 
+  test('saves nothing more after a save that failed while an event waited for what it needs', async () => {
+    const { store } = await make();
+    const gates = new Map<string, () => void>();
+    const waitAt = (gate: string) => new Promise<void>((resolve) => gates.set(gate, resolve));
+    let isArmed = false;
+    const state = watched(store.state, {
+      save: async (name, value, options) => {
+        if (!isArmed) return store.state.save(name, value, options);
+        isArmed = false;
+        await waitAt('save');
+        throw new StorageFailedError('no room', 'not-committed');
+      },
+    });
+    const Slow = defineEvent('Slow', z.string().refine(async (key) => {
+      if (key === 'k2' && !gates.has('schema')) await waitAt('schema');
+      return true;
+    }));
+    const definition = projection({ name: 'slow', events: [Slow], key: (event) => event.data, initial: 0, evolve: (count) => count + 1 });
+    const view = await opened(store, definition, { state, sleep: oneTurn });
+    await view.ready();
+    isArmed = true;
+    await store.append({ type: 'Slow', data: 'k1' });
+    await until(() => gates.has('save'));
+    const last = await appendAll(store, [{ type: 'Slow', data: 'k2' }]);
+    await until(() => gates.has('schema'));
+    gates.get('save')!();
+    for (let i = 0; i < 20; i++) await oneTurn();
+    gates.get('schema')!();
+    await view.waitFor(last);
+    await view.close();
+    const again = await opened(store, definition);
+    await again.waitFor(last);
+    expect(await again.getMany(['k1', 'k2'])).toEqual(new Map([['k1', 1], ['k2', 1]]));
+  });
+
+  test('is built anew, and says so, when a read finds damage that applying does not touch', async () => {
+    const { store, another } = await make();
+    await store.append(Array.from({ length: 6000 }, (_, i) => ({ type: 'Counted', data: `key ${i} ${'x'.repeat(100)}` })));
+    const definition = counterOf('c');
+    const expected = await counted(store);
+    for (const isReader of [false, true]) {
+      const first = await openProjection(store, definition);
+      await first.ready();
+      await first.close();
+      const { live } = (await store.state.load('projections/c/manifest'))!.value as { live: { shards: ([string, number] | null)[] } };
+      const [name] = live.shards.find((shard) => shard !== null)!;
+      await store.state.save(`projections/c/${name}`, { entries: 'gone' });
+      const told: string[] = [];
+      const applier = await openProjection(store, definition, { onRebuild: ({ reason }) => told.push(reason), sleep: oneTurn });
+      await until(() => applier.status().phase === 'live');
+      const reader = isReader ? await openProjection(await another(), definition) : applier;
+      await expect(reader.getMany([...expected.keys()])).rejects.toMatchObject({ code: 'STATE_DAMAGED' });
+      // Whoever applies learns at its next save what another process found.
+      const last = await appendAll(store, [{ type: 'Counted', data: 'one more' }]);
+      await until(() => told.length > 0);
+      await applier.waitFor(last);
+      expect(new Map(await all(applier.entries()))).toEqual(await counted(store));
+      expect(told).toEqual(['damaged']);
+      await applier.close();
+      await reader.close();
+    }
+  });
+
+  test('what onError throws stops nothing', async () => {
+    const { store } = await make();
+    const bad = projection({ name: 'bad', query: 'all', key: () => 'k', initial: 0, evolve: () => { throw new Error('will not have it.'); } });
+    const view = await openProjection(store, bad, { onError: () => { throw new Error('of the listener'); } });
+    const last = await appendAll(store, numbered(1, 1));
+    await expect(view.waitFor(last)).rejects.toThrow('will not have it. Nothing of that event was applied');
+    await view.close();
+  });
+
   test('ends with its signal, and with its store', async () => {
     const { store } = await make();
     const stop = new AbortController();
@@ -452,6 +528,18 @@ describe.each(kinds)('a projection on the %s store', (kind, make) => {
     stop.abort(reason);
     await expect(waiting).rejects.toBe(reason);
   });
+});
+
+test('a table that follows what another process saved lets go of keys that came and went without a trace in the shards', async () => {
+  const store = openMemoryStore();
+  const before = { ...emptyGeneration('g', 1), deltas: [{ bytes: 10, entries: [['k', 1]] as const }] };
+  const table = await Table.load(before, new Segments(store.state, 'c', 'token'), new Lookups(() => ['term']));
+  expect(await table.lookup('k')).toBe(1);
+  expect(await table.keysWith('term')).toEqual(['k']);
+  await table.follow({ ...before, deltas: [], checkpoint: { position: 2, id: 'two' } });
+  expect(await table.lookup('k')).toBeUndefined();
+  expect(await table.keysWith('term')).toEqual([]);
+  await store.close();
 });
 
 function storeCalls(store: EventStore): EventStore {

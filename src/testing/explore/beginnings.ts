@@ -24,7 +24,7 @@ export class Beginnings {
     let origin = this.#known.get(given);
     if (!origin) this.#known.set(given, (origin = appendGiven(new MemoryEventStore(systemDefaults), given)));
     const { store, ids } = await origin;
-    return { store: new MemoryEventStore(systemDefaults, store), ids };
+    return { store: new MemoryEventStore(systemDefaults, { origin: store }), ids };
   }
 }
 

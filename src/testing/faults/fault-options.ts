@@ -29,7 +29,7 @@ export type FaultProfile = {
 };
 
 export type FaultOptions = FaultProfile & {
-  /** Repeats the same faults for the same calls in the same order. */
+  /** Repeats the same faults for the same calls in the same order. A whole number; its lower 32 bits count. */
   seed: number;
   /** Waits; a timer when absent. */
   sleep?: (ms: number, signal?: AbortSignal) => Promise<void>;
@@ -56,8 +56,8 @@ export const cloudDocumentDatabase: Readonly<FaultProfile> = Object.freeze({
 });
 
 const chances = ['unknownOutcome', 'lostRequest', 'conflicts', 'throttled', 'crash', 'staleReads', 'latency'] as const;
-const amounts = ['seed', 'retryAfterMs', 'latencyMs', 'maxBatchEvents', 'maxBatchBytes'] as const;
-const known = new Set<string>([...chances, ...amounts, 'sleep']);
+const amounts = ['retryAfterMs', 'latencyMs', 'maxBatchEvents', 'maxBatchBytes'] as const;
+const known = new Set<string>([...chances, ...amounts, 'seed', 'sleep']);
 
 export function checkFaultOptions(options: FaultOptions): void {
   checkFields(options, 'options', known, 'the options of withFaults');
@@ -67,9 +67,11 @@ export function checkFaultOptions(options: FaultOptions): void {
       throw new InvalidInputError(`options.${name}`, `is ${describe(chance)}; it must be a probability from 0 to 1.`);
     }
   }
+  // A fraction, such as that of Math.random(), would be cut to 0 and give the same faults each time.
+  if (!Number.isSafeInteger(options.seed)) throw new InvalidInputError('options.seed', `is ${describe(options.seed)}; it must be a whole number.`);
   for (const name of amounts) {
     const amount = options[name];
-    if (name !== 'seed' && amount === undefined) continue;
+    if (amount === undefined) continue;
     if (!(typeof amount === 'number' && amount >= 0 && Number.isFinite(amount))) {
       throw new InvalidInputError(`options.${name}`, `is ${describe(amount)}; it must be a number of at least 0.`);
     }

@@ -36,6 +36,10 @@ export function checkHead(operation: HeadOperation, judged: Judged): void {
     judged.findings.add('reads are up to date', text, operation, known.operation);
   }
   checkExists(operation, head, judged, 'was told of');
+  const { batch, maker } = judged.log.at(head) ?? {};
+  if (!batch || !maker || batch.last === head) return;
+  const text = `${nameOf(operation)} answered ${head}, which lies within ${nameOf(maker)}: that stored ${spanText(batch.first, batch.last)} at once.`;
+  judged.findings.add('batches are whole', text, operation, maker);
 }
 
 /** Whoever was told of `position` at its end cannot have been told of what had not been called by then. */

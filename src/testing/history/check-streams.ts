@@ -5,7 +5,6 @@
 import { saidBy } from './claims.js';
 import { checkExists, type Judged } from './check-appends.js';
 import { briefEvent, nameOf } from './contradiction.js';
-import { lowerBound } from './event-log.js';
 import type { Operation, ReadOperation, SubscribeOperation } from './operation.js';
 
 /** What a use of a stream tells of its snapshot's head: a bound, and who says so. */
@@ -70,11 +69,11 @@ function checkGiven(operation: ReadOperation | SubscribeOperation, options: Read
     const given = down ? [...use.positions].reverse() : use.positions;
     if (given.length === 0) return undefined;
     const reachedBottom = !down || ('complete' in use && use.complete === true && given.length < most);
-    const matches = log.matches(query);
-    let at = lowerBound(matches, reachedBottom ? from + 1 : given[0]!);
+    let passed = reachedBottom ? from : given[0]! - 1;
     for (const position of given) {
-      if (matches[at] !== position) return matches[at]! < position ? matches[at] : undefined;
-      at++;
+      const next = log.firstMatch(query, passed);
+      if (next !== position) return next! < position ? next : undefined;
+      passed = position;
     }
     return undefined;
   }

@@ -116,6 +116,10 @@ function claimRepeated(log: EventLog, append: AppendOperation, places: IdPlaces,
     findings.add('one event per position', `${nameOf(append)} handed in ${append.events.length} events and was answered with ${spanText(first, last)}.`, append);
     return;
   }
+  if (append.events.some(({ id }) => id === undefined)) {
+    findings.add('one position per event', `${nameOf(append)} was answered as a repetition, but an event of it has no id: nothing tells that it is one.`, append);
+    return;
+  }
   for (const [i, event] of append.events.entries()) {
     const position = first + i;
     const place = event.id === undefined ? undefined : places.get(event.id);

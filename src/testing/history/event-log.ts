@@ -2,7 +2,7 @@
  * The one order of commits, as the history tells it: what lies at each position, who said so first, and since when it can be
  * there. Questions about it are answered by binary search, so that checking takes time in proportion to what was recorded.
  */
-import { matchesQuery, type Query } from '../../core/query.js';
+import { matchesQuery, type Query, type QueryItem } from '../../core/query.js';
 import type { AppendOperation, Operation, RecordedEvent } from './operation.js';
 
 /** What is known of an event. */
@@ -82,21 +82,19 @@ export class EventLog {
     return this.#latest[lowerBound(this.positions, position + 1) - 1];
   }
 
-  /** Positions of all events that match, in order. */
-  matches(query: Query): readonly number[] {
-    if (query === 'all') return this.positions;
-    const key = JSON.stringify(query);
-    const known = this.#matches.get(key);
-    if (known) return known;
-    const found = this.#select(query);
-    this.#matches.set(key, found);
-    return found;
-  }
-
-  /** The first position above `after` that matches; undefined when there is none. */
+  /**
+   * The first position above `after` that matches; undefined when there is none. What matches is kept for each item and not for each
+   * query: queries are of all kinds, and many of them share an item that matches half of everything.
+   */
   firstMatch(query: Query, after: number): number | undefined {
-    const matches = this.matches(query);
-    return matches[lowerBound(matches, after + 1)];
+    if (query === 'all') return this.positions[lowerBound(this.positions, after + 1)];
+    let first: number | undefined;
+    for (const item of query.items) {
+      const matches = this.#matchesOf(item);
+      const match = matches[lowerBound(matches, after + 1)];
+      if (match !== undefined && (first === undefined || match < first)) first = match;
+    }
+    return first;
   }
 
   isMatch(query: Query, position: number): boolean {
@@ -104,18 +102,23 @@ export class EventLog {
     return query === 'all' || (type !== undefined && tags !== undefined && matchesQuery(query, { type, tags }));
   }
 
-  #select(query: Exclude<Query, 'all'>): number[] {
-    const found = new Set<number>();
-    for (const { types, tags } of query.items) {
-      const lists = (tags ?? []).map((tag) => this.#byTag.get(tag) ?? []);
-      const typed = (types ?? []).map((type) => this.#byType.get(type) ?? []);
-      const ofTypes = typed.reduce((sum, list) => sum + list.length, 0);
-      const shortest = lists.reduce<readonly number[] | undefined>((least, list) => (least && least.length <= list.length ? least : list), undefined);
-      const candidates = shortest === undefined || (types && ofTypes < shortest.length) ? typed.flat() : shortest;
-      const item: Query = { items: [{ ...(types && { types }), ...(tags && { tags }) }] };
-      for (const position of candidates) if (this.isMatch(item, position)) found.add(position);
-    }
-    return [...found].sort((a, b) => a - b);
+  /** Positions of all events that match, in order. */
+  #matchesOf(item: QueryItem): readonly number[] {
+    const key = JSON.stringify(item);
+    let matches = this.#matches.get(key);
+    if (!matches) this.#matches.set(key, (matches = this.#select(item)));
+    return matches;
+  }
+
+  #select(item: QueryItem): number[] {
+    const { types, tags } = item;
+    const lists = (tags ?? []).map((tag) => this.#byTag.get(tag) ?? []);
+    const typed = [...new Set(types)].map((type) => this.#byType.get(type) ?? []);
+    const ofTypes = typed.reduce((sum, list) => sum + list.length, 0);
+    const shortest = lists.reduce<readonly number[] | undefined>((least, list) => (least && least.length <= list.length ? least : list), undefined);
+    const candidates = shortest === undefined || (types && ofTypes < shortest.length) ? typed.flat().sort((a, b) => a - b) : shortest;
+    const query: Query = { items: [item] };
+    return candidates.filter((position) => this.isMatch(query, position));
   }
 }
 

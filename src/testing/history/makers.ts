@@ -69,25 +69,35 @@ function place(log: EventLog, append: AppendOperation, first: number, findings: 
 
 /** For batches without ids: the earliest that says the same and fits whole. Takes out of `unseen` what was found. */
 function placeByContent(log: EventLog, unseen: Set<AppendOperation>, findings: Findings): void {
-  const byContent = new Map<string, AppendOperation[]>();
-  for (const append of unseen) {
-    const [event] = append.events;
-    if (event === undefined || append.events.some(({ id }) => id !== undefined)) continue;
-    const key = contentKey(event);
-    const alike = byContent.get(key);
-    if (alike) alike.push(append);
-    else byContent.set(key, [append]);
-  }
-  if (byContent.size === 0) return;
+  const byFirst = groupByContent(unseen);
+  if (byFirst.size === 0) return;
   for (const entry of [...log.entries()].sort((a, b) => a.position - b.position)) {
     if (entry.maker || !isContent(entry.fact)) continue;
-    const alike = byContent.get(contentKey(entry.fact)) ?? [];
-    const index = alike.findIndex((append) => fits(log, append, entry.position));
-    if (index < 0) continue;
-    const [append] = alike.splice(index, 1);
-    place(log, append!, entry.position, findings);
-    unseen.delete(append!);
+    let earliest: AppendOperation[] | undefined;
+    for (const alike of byFirst.get(contentKey(entry.fact))?.values() ?? []) {
+      const [append] = alike;
+      if (append && (!earliest || append.start < earliest[0]!.start) && fits(log, append, entry.position)) earliest = alike;
+    }
+    const append = earliest?.shift();
+    if (!append) continue;
+    place(log, append, entry.position, findings);
+    unseen.delete(append);
   }
+}
+
+/** By their first event, then by all of them: of batches that are the same in full, what fits one fits all. */
+function groupByContent(appends: Iterable<AppendOperation>): Map<string, Map<string, AppendOperation[]>> {
+  const groups = new Map<string, Map<string, AppendOperation[]>>();
+  for (const append of appends) {
+    if (append.events.length === 0 || append.events.some(({ id }) => id !== undefined)) continue;
+    const keys = append.events.map(contentKey);
+    const byFirst = groups.get(keys[0]!) ?? new Map<string, AppendOperation[]>();
+    groups.set(keys[0]!, byFirst);
+    const alike = byFirst.get(keys.join()) ?? [];
+    byFirst.set(keys.join(), alike);
+    alike.push(append);
+  }
+  return groups;
 }
 
 function fits(log: EventLog, append: AppendOperation, first: number): boolean {
