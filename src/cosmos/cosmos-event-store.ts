@@ -1,5 +1,6 @@
 import { checkAppendOptions, checkCondition, checkQuery, checkReadOptions, checkSubscribeOptions, prepareEvents, type EventDefaults } from '../core/check-input.js';
 import type { AppendCondition } from '../core/condition.js';
+import { checkCosmosBatch } from '../core/cosmos-limits.js';
 import { StoreClosedError } from '../core/errors.js';
 import type { AppendOptions, AppendResult, EventStore, EventStream, ReadOptions, SubscribeOptions } from '../core/event-store.js';
 import { makeEventStream } from '../core/event-stream.js';
@@ -7,7 +8,7 @@ import type { NewEvent } from '../core/event.js';
 import type { Query } from '../core/query.js';
 import type { StateStore } from '../core/state-store.js';
 import { traced, traceRead, traces } from '../core/traces.js';
-import { measure, type AppendCall } from './append-call.js';
+import type { AppendCall } from './append-call.js';
 import type { Backoff } from './backoff.js';
 import { openFollowing, type PollOptions } from './following.js';
 import { Partition, type Base } from './partition.js';
@@ -60,7 +61,7 @@ export class CosmosEventStore implements EventStore {
     const batch = prepareEvents(events, defaults);
     const checked = condition === undefined ? undefined : checkCondition(condition);
     const commit = defaults.newId();
-    const sizes = measure(batch, context, commit);
+    const sizes = checkCosmosBatch(batch, context, commit);
     signal?.throwIfAborted();
     let call: AppendCall | undefined;
     const abort = (): void => {

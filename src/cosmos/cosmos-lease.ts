@@ -3,10 +3,10 @@
  * think that they hold it: that costs work twice, and no data, since what it protects is saved with an expected version.
  */
 import type { EventDefaults } from '../core/check-input.js';
+import { cosmosDocumentId } from '../core/cosmos-limits.js';
 import { LockTimeoutError } from '../core/errors.js';
 import type { LeaseOptions, StateLease } from '../core/state-store.js';
 import { untilAnswered, type Backoff } from './backoff.js';
-import { documentId } from './documents.js';
 import type { Container } from './sdk.js';
 import { attemptWrite, type WriteAnswer } from './single-write.js';
 
@@ -141,6 +141,6 @@ export class CosmosLease implements StateLease {
   }
 
   get #id(): string {
-    return `lease.${documentId(this.#name)}`;
+    return `lease.${cosmosDocumentId(this.#name)}`;
   }
 }

@@ -4,12 +4,12 @@
  */
 import { checkExpected, checkLeaseOptions, checkSaveOptions, checkStateName, checkStateValue, isBelow } from '../core/check-state.js';
 import type { EventDefaults } from '../core/check-input.js';
+import { checkCosmosState, cosmosStateId } from '../core/cosmos-limits.js';
 import { InvalidInputError, StateDamagedError, StorageFailedError, StoreClosedError } from '../core/errors.js';
 import type { JsonValue } from '../core/event.js';
 import type { LeaseOptions, SavedState, SaveOptions, StateLease, StateStore } from '../core/state-store.js';
 import { untilAnswered, wait, type Backoff } from './backoff.js';
 import { takeLease, type CosmosLease } from './cosmos-lease.js';
-import { documentId } from './documents.js';
 import type { Container } from './sdk.js';
 import { attemptWrite, type WriteAnswer } from './single-write.js';
 
@@ -35,9 +35,6 @@ type StateDocument = {
   readonly v: 1;
 };
 type Found = StateDocument & { readonly _etag: string };
-
-/** Of the document's JSON: below the 2 MB that an item may have. */
-const mostBytes = 1_900_000;
 
 export class CosmosStateStore implements StateStore {
   readonly #options: CosmosStateOptions;
@@ -66,9 +63,8 @@ export class CosmosStateStore implements StateStore {
     checkOpen();
     const json = checkStateValue(value);
     const { expected } = checkSaveOptions(options);
-    const document = { id: stateId(checkStateName(name)), ctx: context, kind: 'state', name, json, save: defaults.newId(), v: 1 } as const;
-    const bytes = Buffer.byteLength(JSON.stringify(document)) + 100;
-    if (bytes > mostBytes) throw new InvalidInputError('value', `takes ${bytes} bytes as a document; Cosmos DB takes ${mostBytes}. Split it.`);
+    const document = { id: cosmosStateId(checkStateName(name)), ctx: context, kind: 'state', name, json, save: defaults.newId(), v: 1 } as const;
+    checkCosmosState(name, json, context, document.save);
     return this.#change(name, expected, 'saving', async (found) => {
       if (found?.save === document.save) return found.version;
       checkExpected(name, expected, found?.version ?? 0);
@@ -122,7 +118,7 @@ export class CosmosStateStore implements StateStore {
 
   async #read(name: string): Promise<Found | undefined> {
     const { container, context, backoff } = this.#options;
-    const { resource } = await untilAnswered(backoff, `loading state ${JSON.stringify(name)}`, () => container.item(stateId(name), context).read<Found>());
+    const { resource } = await untilAnswered(backoff, `loading state ${JSON.stringify(name)}`, () => container.item(cosmosStateId(name), context).read<Found>());
     return resource;
   }
 
@@ -155,7 +151,6 @@ export class CosmosStateStore implements StateStore {
   }
 }
 
-const stateId = (name: string): string => `state.${documentId(name)}`;
 
 /** Of a store that was opened without `stateContainer`. */
 export class MissingStateStore implements StateStore {

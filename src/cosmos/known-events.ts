@@ -1,12 +1,13 @@
+import { cosmosDocumentId } from '../core/cosmos-limits.js';
 import { EventIdConflictError } from '../core/errors.js';
 import type { AppendResult } from '../core/event-store.js';
 import { sameContent } from '../core/same-content.js';
 import type { AppendCall } from './append-call.js';
-import { documentId, toEvent, type EventRow } from './documents.js';
+import { toEvent, type EventRow } from './documents.js';
 
 /** The documents that tell whether a call is stored already; none for ids that the store made and that it never sent. */
 export function idsToFind({ events, isUncertain }: AppendCall): string[] {
-  return events.filter(({ ownId }) => ownId || isUncertain).map(({ id }) => documentId(id));
+  return events.filter(({ ownId }) => ownId || isUncertain).map(({ id }) => cosmosDocumentId(id));
 }
 
 /**

@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { prepareEvents } from '../../src/core/check-input.js';
 import { checkCosmosBatch, cosmosDocumentId } from '../../src/core/cosmos-limits.js';
 import { systemDefaults } from '../../src/core/defaults.js';
-import { documentId, toDocument } from '../../src/cosmos/documents.js';
+import { toDocument } from '../../src/cosmos/documents.js';
 import { openMemoryStore, openStore, type EventStore, type InvalidInputError, type NewEvent } from '../../src/index.js';
 import { eventArb } from '../properties/arbitraries.js';
 import { fastFolder } from '../support/folder.js';
@@ -113,7 +113,9 @@ describe('what is measured', () => {
     expect(checkCosmosBatch(prepared, 'orders', commit).documentBytes).toBe(text.length);
   });
 
-  test('has the ids that documents get', () => {
-    for (const id of ['a', 'a.b', '$ledger', 'é', '💥', 'a/b\\c?d#e']) expect(cosmosDocumentId(id)).toBe(documentId(id));
+  test('has an id of its own for each event id, of letters that a document may have', () => {
+    const ids = ['a', 'a.b', 'a.2eb', '$ledger', 'é', '💥', 'a/b\\c?d#e'].map(cosmosDocumentId);
+    expect(new Set(ids).size).toBe(ids.length);
+    for (const id of ids) expect(id).toMatch(/^[\w.-]+$/);
   });
 });
