@@ -7,8 +7,8 @@ export type BackgroundOptions = Omit<ProjectorOptions, 'damaged'> & {
   readonly state: StateStore;
   readonly sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
   readonly random: () => number;
-  /** Whether this process is the one that applies. */
-  readonly onRole: (applies: boolean) => void;
+  /** Whether this process is the one that applies, and then, whom to tell of a generation that is damaged. */
+  readonly onRole: (applies: boolean, distrust?: Projector['distrust']) => void;
   /** Something failed, and is tried again. */
   readonly onTrouble: (error: unknown) => void;
 };
@@ -30,7 +30,7 @@ export async function applyInBackground(options: BackgroundOptions, signal: Abor
     const projector = new Projector({ ...options, onSaved, damaged });
     try {
       lease = await state.lease(folderOf(rules.name), { signal });
-      onRole(true);
+      onRole(true, (id, error) => projector.distrust(id, error));
       await projector.run(signal, lease.signal);
     } catch (error) {
       if (signal.aborted && !isOpossumError(error)) return;

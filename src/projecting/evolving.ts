@@ -7,11 +7,13 @@ import { bounds } from './bounds.js';
 import type { ProjectionRules } from './rules.js';
 import type { Change, Table } from './table.js';
 
+/** An event, brought up to date, and what it takes to apply it. */
+export type Prepared = { readonly event: SequencedEvent; readonly keys: readonly string[]; readonly related: readonly SequencedEvent[] };
+
 export type Changes = readonly (readonly [key: string, change: Change])[];
 
 /** Answers at once when the states are in memory. @throws ProjectionFailedError; what loading a state throws. */
-export function evolve(table: Table, rules: ProjectionRules, event: SequencedEvent, related: readonly SequencedEvent[]): Awaitable<Changes> {
-  const keys = failAt(rules, event, () => rules.keysOf(event));
+export function evolve(table: Table, rules: ProjectionRules, { event, keys, related }: Prepared): Awaitable<Changes> {
   const states = keys.map((key) => table.lookup(key));
   const finish = (loaded: readonly (JsonValue | undefined)[]): Changes =>
     failAt(rules, event, () => keys.flatMap((key, i) => changeOf(rules, event, key, loaded[i], related)));

@@ -27,6 +27,7 @@ export async function inspect(store: EventStore, state: StateStore, rules: Proje
   if (manifest === undefined) return { manifest, version, trouble: problem === undefined ? undefined : { reason: 'damaged', message: problem } };
   checkVersion(rules, manifest);
   const { live, next } = manifest;
+  if (live.damaged !== undefined) return { manifest: undefined, version, trouble: { reason: 'damaged', message: live.damaged }, distrusted: live.id };
   if (!(await isOnStore(store, live.checkpoint))) return { manifest: undefined, version, trouble: otherEvents(live.checkpoint), distrusted: live.id };
   if (next === null || (await isOnStore(store, next.checkpoint))) return { manifest, version, trouble: undefined };
   return { manifest: { ...manifest, next: null }, version, trouble: otherEvents(next.checkpoint) };

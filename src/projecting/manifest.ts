@@ -25,6 +25,8 @@ export type Generation = {
   /** 2^n shards of the key space, in order: segment and size; null where there is no key. */
   readonly shards: readonly (readonly [segment: string, bytes: number] | null)[];
   readonly deltas: readonly Delta[];
+  /** What a reader found wrong with it. Whoever applies builds it anew. */
+  readonly damaged?: string;
 };
 
 export type Manifest = {
@@ -55,6 +57,16 @@ export async function loadManifest(state: StateStore, projection: string): Promi
   }
 }
 
+/**
+ * Marks the generation that serves as damaged, unless it was replaced. Whoever applies cannot save over the mark: it loads the manifest
+ * again, and finds it.
+ */
+export async function markDamaged(state: StateStore, projection: string, id: string, message: string): Promise<void> {
+  const { manifest, version } = await loadManifest(state, projection);
+  if (manifest === undefined || version === undefined || manifest.live.id !== id || manifest.live.damaged !== undefined) return;
+  await state.save(manifestName(projection), { ...manifest, live: { ...manifest.live, damaged: message } }, { expected: version });
+}
+
 /** All segments that it names. */
 export function segmentsIn({ live, next }: Manifest): Set<string> {
   const names = [live, next].flatMap((one) => (one === null ? [] : segmentsOf(one)));
@@ -71,9 +83,10 @@ function isManifest(value: unknown): value is Manifest {
 
 function isGeneration(value: unknown): value is Generation {
   if (!isObject(value)) return false;
-  const { id, version, checkpoint, shards, deltas } = value;
+  const { id, version, checkpoint, shards, deltas, damaged } = value;
   return (
     typeof id === 'string' &&
+    (damaged === undefined || typeof damaged === 'string') &&
     isCount(version) &&
     isObject(checkpoint) &&
     isCount(checkpoint['position']) &&

@@ -57,7 +57,7 @@ export async function openProjection<State, Index extends IndexValues>(
   signal?.throwIfAborted();
   const release = register(state, definition);
   const segments = new Segments(state, rules.name, systemDefaults.newId().slice(-12));
-  const common = { store, state, rules, segments, sleep, now, random };
+  const common = { store, state, rules, segments, sleep, now, random, readOnly: options.readOnly === true };
   let view: View;
   try {
     view = await View.open(common);
@@ -70,10 +70,10 @@ export async function openProjection<State, Index extends IndexValues>(
   const closing = new AbortController();
   const applying = options.readOnly ? Promise.resolve() : applyInBackground({ ...common, ...listeners(view, definition.name, options) }, closing.signal);
   const ended = applying.catch((error: unknown) => {
-    if (closing.signal.aborted) return options.onError?.(error);
+    if (closing.signal.aborted) return tellError(options, definition.name, error);
     const isClosed = isOpossumError(error, 'STORE_CLOSED');
     view.end(isClosed ? 'closed' : 'failed', error);
-    if (!isClosed) options.onError?.(error);
+    if (!isClosed) tellError(options, definition.name, error);
   });
   let closed: Promise<void> | undefined;
   const close = (): Promise<void> => (closed ??= finish());
@@ -111,7 +111,17 @@ function rulesOf(definition: Projection<unknown>): Projection<unknown>['~project
   return rules;
 }
 
-function listeners(view: View, name: string, { onProgress, onRebuild, onError }: OpenProjectionOptions): Pick<Parameters<typeof applyInBackground>[0], 'onApplied' | 'onSaved' | 'onRebuild' | 'onRole' | 'onTrouble'> {
+/** What the listener throws has nowhere to go, and must neither end the process nor what goes on. */
+function tellError({ onError }: OpenProjectionOptions, name: string, error: unknown): void {
+  try {
+    onError?.(error);
+  } catch (thrown) {
+    process.emitWarning(`onError of projection ${JSON.stringify(name)} threw: ${String(thrown)}.`, 'OpossumWarning');
+  }
+}
+
+function listeners(view: View, name: string, options: OpenProjectionOptions): Pick<Parameters<typeof applyInBackground>[0], 'onApplied' | 'onSaved' | 'onRebuild' | 'onRole' | 'onTrouble'> {
+  const { onProgress, onRebuild } = options;
   let isCatchingUp = true;
   return {
     onApplied: (table, how) => view.applied(table, how),
@@ -124,13 +134,13 @@ function listeners(view: View, name: string, { onProgress, onRebuild, onError }:
       if (onRebuild) onRebuild(rebuild);
       else if (rebuild.reason !== 'version') process.emitWarning(`Projection ${JSON.stringify(name)} is built anew: ${rebuild.message}.`, 'OpossumWarning');
     },
-    onRole(applies) {
+    onRole(applies, distrust) {
       isCatchingUp = true;
-      view.setRole(applies);
+      view.setRole(applies, distrust);
     },
     onTrouble(error) {
       view.trouble(error);
-      onError?.(error);
+      tellError(options, name, error);
     },
   };
 }

@@ -26,7 +26,8 @@ export interface ProjectionView<State, Index extends IndexValues> extends AsyncD
 
   /**
    * Keys and states that have the value under that name of `index`, sorted by key. The first call reads all states once and keeps
-   * their keys and values in memory; later ones cost as much as what they find. Throws as `get` does.
+   * their keys and values in memory; later ones cost as much as what they find. A state that begins to have the value during the call may
+   * be missing. Throws as `get` does.
    *
    * @example await view.find('teacher', 't1')
    */

@@ -3,6 +3,7 @@
  * checkpoint. Everything that an event changes is saved by one save of the manifest, under the version that was loaded: whoever lost
  * the lease fails there, and what he wrote is garbage.
  */
+import { nextTurn } from '../core/defaults.js';
 import { ProjectionFailedError } from '../core/errors.js';
 import type { EventStore } from '../core/event-store.js';
 import type { SequencedEvent } from '../core/event.js';
@@ -10,7 +11,7 @@ import type { StateStore } from '../core/state-store.js';
 import { traced, traces } from '../core/traces.js';
 import { isPromise } from '../modelling/schema-check.js';
 import { bounds } from './bounds.js';
-import { evolve, failAt } from './evolving.js';
+import { evolve, failAt, type Prepared } from './evolving.js';
 import { inspect, type Trouble } from './inspection.js';
 import { Intake } from './intake.js';
 import { Lookups } from './lookups.js';
@@ -35,7 +36,8 @@ export type ProjectorOptions = {
   readonly onRebuild: (trouble: Trouble) => void;
 };
 
-type Prepared = { readonly event: SequencedEvent; readonly parsed: SequencedEvent; readonly related: readonly SequencedEvent[] };
+/** How long applying may keep the rest of the process waiting: nobody else gets to work, and a lease is lost that way. */
+const breathMs = 20;
 
 export class Projector {
   readonly #options: ProjectorOptions;
@@ -45,7 +47,7 @@ export class Projector {
   /** Whether it is built beside the one that serves. */
   #isNext = false;
   #isCaughtUp = false;
-  #intake!: Intake;
+  #intake: Intake | undefined;
   #saving: Promise<void> | undefined;
   #unsavedEvents = 0;
   #savedAtMs = 0;
@@ -59,6 +61,11 @@ export class Projector {
   /** The generation that it works on, once it has begun. */
   get generationId(): string | undefined {
     return this.#table?.generation.id;
+  }
+
+  /** Somebody who reads found that generation damaged: ends with the error, if this is the one that it works on. */
+  distrust(id: string, error: unknown): void {
+    if (id === this.generationId) this.#intake?.fail(error);
   }
 
   /** Whether nobody else has saved since this one did: else what seems to be damaged was only replaced. */
@@ -79,9 +86,10 @@ export class Projector {
     const ended = new AbortController();
     const after = this.#table.checkpoint.position;
     const signals = AbortSignal.any([stop, ended.signal]);
-    this.#intake = new Intake((onCaughtUp) => store.subscribe(rules.query, { after, signal: signals, onCaughtUp }));
+    const intake = new Intake((onCaughtUp) => store.subscribe(rules.query, { after, signal: signals, onCaughtUp }));
+    this.#intake = intake;
     try {
-      await this.#applyAll(stop);
+      await this.#applyAll(intake, stop);
     } catch (error) {
       if (error instanceof ProjectionFailedError) await this.#saveRest(lost);
       throw error;
@@ -131,17 +139,15 @@ export class Projector {
     await this.#table.follow(generation);
   }
 
-  async #applyAll(stop: AbortSignal): Promise<void> {
-    const most = this.#options.rules.related ? bounds.relatedEvents : bounds.intakeEvents / 4;
+  async #applyAll(intake: Intake, stop: AbortSignal): Promise<void> {
+    const most = this.#options.rules.related ? bounds.relatedEvents : bounds.intakeEvents / 2;
     while (!stop.aborted) {
-      const taken = await this.#intake.take(most);
+      const taken = await intake.take(most);
       if (taken === undefined) return;
       for (let rest = taken.events; rest.length > 0 && !stop.aborted; ) {
         const prepared = await this.#prepare(rest);
-        for (const one of prepared) {
-          const later = this.#apply(one);
-          if (later) await later;
-        }
+        await this.#table.fetch(prepared.flatMap(({ keys }) => keys));
+        await this.#applyPrepared(prepared, stop);
         rest = rest.slice(prepared.length);
       }
       this.#isCaughtUp ||= taken.isCaughtUp;
@@ -149,6 +155,19 @@ export class Projector {
       this.#saveIfDue();
       // The disk is slower than the events come: wait, so that what is unsaved does not grow.
       if (this.#unsavedEvents >= 2 * bounds.saveEvents || this.#table.unsavedBytes >= 2 * bounds.saveBytes) await this.#saving?.catch(() => undefined);
+    }
+  }
+
+  async #applyPrepared(prepared: readonly Prepared[], stop: AbortSignal): Promise<void> {
+    const { now } = this.#options;
+    let breathedAtMs = now();
+    for (const one of prepared) {
+      const later = this.#apply(one);
+      if (later) await later;
+      if (Math.abs(now() - breathedAtMs) < breathMs) continue;
+      await nextTurn();
+      if (stop.aborted) return;
+      breathedAtMs = now();
     }
   }
 
@@ -161,11 +180,12 @@ export class Projector {
         const result = failAt(rules, event, () => rules.parse(event));
         parsed.push(isPromise(result) ? await result.catch((error: unknown) => failAt(rules, event, () => { throw error; })) : result);
       }
+      const withKeys = parsed.map((event) => ({ event, keys: failAt(rules, event, () => rules.keysOf(event)), related: [] }));
       const { related } = rules;
-      if (related === undefined) return events.map((event, i) => ({ event, parsed: parsed[i]!, related: [] }));
+      if (related === undefined) return withKeys;
       const wanted = parsed.map((event) => ({ event, query: failAt(rules, event, () => related.queryFor(event)) }));
       const found = await readRelated(store, rules, related, wanted);
-      return events.map((event, i) => ({ event, parsed: parsed[i]!, related: found[i]! }));
+      return withKeys.map((one, i) => ({ ...one, related: found[i]! }));
     } catch (error) {
       const before = error instanceof ProjectionFailedError ? events.filter(({ position }) => position < error.position) : [];
       if (before.length === 0) throw error;
@@ -173,8 +193,9 @@ export class Projector {
     }
   }
 
-  #apply({ event, parsed, related }: Prepared): Promise<void> | void {
-    const changes = evolve(this.#table, this.#options.rules, parsed, related);
+  #apply(prepared: Prepared): Promise<void> | void {
+    const changes = evolve(this.#table, this.#options.rules, prepared);
+    const { event } = prepared;
     const apply = (made: Awaited<typeof changes>): void => {
       this.#table.apply(made, { position: event.position, id: event.id });
       this.#unsavedEvents++;
@@ -187,7 +208,7 @@ export class Projector {
   }
 
   #saveIfDue(): void {
-    if (this.#saving !== undefined || !this.#isDue()) return;
+    if (this.#saving !== undefined || this.#saveFailure !== undefined || !this.#isDue()) return;
     const saving = this.#saveWhileDue();
     this.#saving = saving;
     const done = (): void => {
@@ -196,7 +217,7 @@ export class Projector {
     saving.then(done, (error: unknown) => {
       done();
       this.#saveFailure = { error };
-      this.#intake.fail(error);
+      this.#intake?.fail(error);
     });
   }
 

@@ -3,7 +3,7 @@
  * changed in place, and events are applied whole, so what is taken at any moment is the state after one event.
  */
 import type { JsonValue } from '../core/event.js';
-import { andThen, isPromise, type Awaitable } from '../modelling/schema-check.js';
+import type { Awaitable } from '../modelling/schema-check.js';
 import { bounds } from './bounds.js';
 import { endOf, placeOf, shardOf } from './key-space.js';
 import type { Checkpoint, Delta, Generation, SavedEntry } from './manifest.js';
@@ -33,6 +33,8 @@ export class Table {
   /** Keys that changed since the last `take`. */
   #unsaved = new Set<string>();
   #unsavedBytes = 0;
+  /** What `fetch` found in the shards, of keys that did not change since. */
+  #fetched = new Map<string, JsonValue | undefined>();
   /** The keys of each of the generation's deltas. */
   #deltaKeys = new Map<Delta, readonly string[]>();
 
@@ -72,11 +74,35 @@ export class Table {
   lookup(key: string): Awaitable<JsonValue | undefined> {
     const change = this.#changes.get(key);
     if (change !== undefined) return change.value;
-    return andThen(this.#shardAt(placeOf(key)), (shard) => {
-      // An event may have changed it while the shard was loaded.
-      const newer = this.#changes.get(key);
-      return newer === undefined ? shard.get(key) : newer.value;
-    });
+    const shard = this.#shardInMemory(key);
+    if (shard !== undefined) return shard.get(key);
+    if (this.#fetched.has(key)) return this.#fetched.get(key);
+    return this.lookupAll([key]).then(([value]) => value);
+  }
+
+  /** The states of the keys, all of them after the same event. */
+  async lookupAll(keys: readonly string[]): Promise<(JsonValue | undefined)[]> {
+    for (;;) {
+      const { shards } = this.#generation;
+      const saved = await this.#savedIn(shards, keys);
+      // Other shards may hold by now what was among the changes. Nothing is waited for between this look and the answer.
+      if (shards !== this.#generation.shards) continue;
+      return keys.map((key) => {
+        const change = this.#changes.get(key);
+        return change === undefined ? saved.get(key) : change.value;
+      });
+    }
+  }
+
+  /** Loads what events are about to ask for, shard by shard: if they do not all fit into memory, each is loaded once and not for each key. */
+  async fetch(keys: readonly string[]): Promise<void> {
+    const missing = keys.filter((key) => !this.#changes.has(key) && this.#shardInMemory(key) === undefined);
+    this.#fetched.clear();
+    if (missing.length < 2) return;
+    for (let shards: Generation['shards'] | undefined; shards !== this.#generation.shards; ) {
+      shards = this.#generation.shards;
+      this.#fetched = await this.#savedIn(shards, missing);
+    }
   }
 
   /** Applies what one event changes. */
@@ -84,6 +110,7 @@ export class Table {
     for (const [key, change] of changes) {
       this.#changes.set(key, change);
       this.#unsaved.add(key);
+      this.#fetched.delete(key);
       this.#unsavedBytes += change.bytes;
       this.#lookups.change(key, change.value);
     }
@@ -97,10 +124,14 @@ export class Table {
 
   /** All keys from a place on, up to the end of its shard: their states, and where the next shard begins. */
   async range(from: number): Promise<{ entries: [string, JsonValue][]; end: number }> {
-    const loaded = this.#shardAt(from);
-    const shard = isPromise(loaded) ? await loaded : loaded;
+    let shards = this.#generation.shards;
+    let shard = await this.#load(shards, from);
+    while (shards !== this.#generation.shards) {
+      shards = this.#generation.shards;
+      shard = await this.#load(shards, from);
+    }
     // Nothing is waited for from here on.
-    const count = this.#generation.shards.length;
+    const count = shards.length;
     const end = endOf(shardOf(from, count), count);
     const isWithin = (key: string): boolean => {
       const place = placeOf(key);
@@ -153,8 +184,9 @@ export class Table {
   /** Goes on to what another process saved since; the table must have nothing unsaved. */
   async follow(generation: Generation): Promise<void> {
     const before = this.#generation;
-    const sameShards = isSame(before.shards, generation.shards);
-    // Whoever applies replaces deltas at the end by some with at least their keys, so what is left of the others stays right.
+    // Whoever applies replaces deltas at the end by some with at least their keys, so what is left of the others stays right. A merge
+    // leaves none; of keys that came and went since the last one it may leave the shards as they were.
+    const sameShards = isSame(before.shards, generation.shards) && (generation.deltas.length > 0 || before.deltas.length === 0);
     const firstOther = sameShards ? before.deltas.findIndex((delta, i) => !isSame(delta, generation.deltas[i])) : 0;
     const same = firstOther < 0 ? before.deltas.length : firstOther;
     const added: (readonly [Delta, readonly SavedEntry[]])[] = [];
@@ -186,24 +218,33 @@ export class Table {
     return entries;
   }
 
-  #shardAt(place: number): Awaitable<Shard> {
+  #shardInMemory(key: string): Shard | undefined {
     const { shards } = this.#generation;
-    const found = shards[shardOf(place, shards.length)];
-    if (!found) return noShard;
-    return this.#segments.cached(found[0]) ?? this.#loadShard(place);
+    const found = shards[shardOf(placeOf(key), shards.length)];
+    return found ? this.#segments.cached(found[0]) : noShard;
   }
 
-  /** A save may replace the shards while one is loaded: what is in the new one is no longer among the changes, so the old one will not do. */
-  async #loadShard(place: number): Promise<Shard> {
-    for (;;) {
-      const { shards } = this.#generation;
-      const found = shards[shardOf(place, shards.length)];
-      if (!found) return noShard;
-      const shard = await this.#segments.shard(...found);
-      if (shards !== this.#generation.shards) continue;
-      if (shard === undefined) throw this.#segments.missing(found[0]);
-      return shard;
+  /** What these shards have of those of the keys that did not change since. */
+  async #savedIn(shards: Generation['shards'], keys: readonly string[]): Promise<Map<string, JsonValue | undefined>> {
+    const saved = new Map<string, JsonValue | undefined>();
+    const places = keys.filter((key) => !this.#changes.has(key)).map((key) => ({ key, place: placeOf(key) }));
+    let shard = noShard;
+    let at = -1;
+    for (const { key, place } of places.sort((a, b) => a.place - b.place)) {
+      if (shardOf(place, shards.length) !== at) shard = await this.#load(shards, place);
+      at = shardOf(place, shards.length);
+      saved.set(key, shard.get(key));
     }
+    return saved;
+  }
+
+  /** A save may replace the shards meanwhile, and remove this one: whoever asks must look, and not use it then. */
+  async #load(shards: Generation['shards'], place: number): Promise<Shard> {
+    const found = shards[shardOf(place, shards.length)];
+    if (!found) return noShard;
+    const shard = this.#segments.cached(found[0]) ?? (await this.#segments.shard(...found));
+    if (shard === undefined && shards === this.#generation.shards) throw this.#segments.missing(found[0]);
+    return shard ?? noShard;
   }
 }
 

@@ -2,8 +2,8 @@
  * What a program holds of a projection: reads, and waiting. Promises: a read shows the state after some event, `status().position`,
  * which never goes back while the projection is not built anew; a state that was not made of these events is never shown.
  */
-import { checkFields, checkPosition } from '../core/check-values.js';
-import { InvalidInputError, isOpossumError, StoreClosedError } from '../core/errors.js';
+import { checkFields, checkList, checkPosition } from '../core/check-values.js';
+import { InvalidInputError, isOpossumError, StoreClosedError, type OpossumError } from '../core/errors.js';
 import type { EventStore } from '../core/event-store.js';
 import type { JsonValue } from '../core/event.js';
 import { describe } from '../core/json.js';
@@ -12,7 +12,7 @@ import { copyState } from './evolving.js';
 import { checkVersion, inspect } from './inspection.js';
 import { places } from './key-space.js';
 import { Lookups } from './lookups.js';
-import { emptyGeneration, loadManifest, type Generation } from './manifest.js';
+import { emptyGeneration, loadManifest, markDamaged, type Generation } from './manifest.js';
 import type { ProjectionStatus, WaitOptions } from './projection-view.js';
 import { termOf, type ProjectionRules } from './rules.js';
 import type { Segments } from './segments.js';
@@ -25,6 +25,8 @@ export type ViewOptions = {
   readonly segments: Segments;
   readonly sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
   readonly now: () => number;
+  /** True to leave it to others to mend what this finds damaged. */
+  readonly readOnly: boolean;
 };
 
 /** How old what is known of another process's saves may be, and how often waiting looks for newer ones. */
@@ -37,6 +39,8 @@ export class View {
   #distrusted: string | undefined;
   #phase: ProjectionStatus['phase'] = 'reading';
   #isApplying = false;
+  /** While this process applies: whom to tell of damage. */
+  #distrust: ((id: string, error: unknown) => void) | undefined;
   #error: unknown;
   #head = 0;
   #building: { version: number; position: number } | undefined;
@@ -63,7 +67,9 @@ export class View {
         if (!isOpossumError(error, 'STATE_DAMAGED')) throw error;
         // Whoever applies may have replaced what this manifest names.
         const again = await loadManifest(state, rules.name);
-        if (again.version === version || attempt === 10) return empty(manifest.live.id);
+        if (again.version !== version && attempt < 10) continue;
+        await tellDamage(options, manifest.live, error);
+        return empty(manifest.live.id);
       }
     }
   }
@@ -77,7 +83,7 @@ export class View {
   }
 
   async getMany(keys: readonly string[]): Promise<Map<string, JsonValue>> {
-    keys.forEach((key, i) => checkKey(key, `keys[${i}]`));
+    checkList(keys, 'keys').forEach((key, i) => checkKey(key, `keys[${i}]`));
     return this.#read((table) => statesOf(table, keys));
   }
 
@@ -141,8 +147,9 @@ export class View {
   }
 
   /** This process applies, or no longer does. */
-  setRole(applies: boolean): void {
+  setRole(applies: boolean, distrust?: (id: string, error: unknown) => void): void {
     this.#isApplying = applies;
+    this.#distrust = distrust;
     this.#building = undefined;
     this.#refreshedAtMs = undefined;
     this.#setPhase(applies ? 'catching-up' : 'reading');
@@ -196,7 +203,11 @@ export class View {
         if (!isOpossumError(error, 'STATE_DAMAGED')) throw error;
         this.#refreshedAtMs = undefined;
         await this.#refresh();
-        if (this.#serving === table && this.#serving.generation === generation) throw error;
+        // Following makes a new generation each time; its shards stay the same object as long as nobody replaced them.
+        if (this.#serving !== table || this.#serving.generation.shards !== generation.shards) continue;
+        if (this.#distrust) this.#distrust(generation.id, error);
+        else await tellDamage(this.#options, generation, error);
+        throw error;
       }
     }
   }
@@ -226,7 +237,11 @@ export class View {
         this.#refreshedAtMs = startedAtMs;
         return;
       } catch (error) {
-        if (!isOpossumError(error, 'STATE_DAMAGED') || version === seen) throw error;
+        if (!isOpossumError(error, 'STATE_DAMAGED')) throw error;
+        if (version === seen) {
+          await tellDamage(this.#options, manifest.live, error);
+          throw error;
+        }
         seen = version;
       }
     }
@@ -262,16 +277,20 @@ export class View {
 
 const waitKeys = new Set(['signal']);
 
+/** Tells the process that applies. An older generation is left alone: it goes away when the newer one takes its place. */
+async function tellDamage({ state, rules, readOnly }: ViewOptions, { id, version }: Generation, error: OpossumError): Promise<void> {
+  if (readOnly || version !== rules.version) return;
+  // Whoever finds it next tries again.
+  await markDamaged(state, rules.name, id, error.message).catch(() => undefined);
+}
+
 function loadTable({ rules, segments }: ViewOptions, generation: Generation): Promise<Table> {
   return Table.load(generation, segments, new Lookups(rules.termsOf));
 }
 
 async function statesOf(table: Table, keys: readonly string[]): Promise<Map<string, JsonValue>> {
   const states = new Map<string, JsonValue>();
-  for (const key of keys) {
-    const value = await table.lookup(key);
-    if (value !== undefined) states.set(key, copyState(value));
-  }
+  for (const [i, value] of (await table.lookupAll(keys)).entries()) if (value !== undefined) states.set(keys[i]!, copyState(value));
   return states;
 }
 

@@ -27,6 +27,8 @@ export type FileStateStoreOptions = {
   readonly clock: Clock;
   readonly random: Random;
   readonly openLock: OpenLock;
+  /** Throws when the value's JSON is larger than this store may take. */
+  readonly checkText?: ((name: string, text: string) => void) | undefined;
 };
 
 const maxLeaseAttempts = 10;
@@ -57,6 +59,7 @@ export class FileStateStore implements StateStore {
     checkStateName(name);
     const text = checkStateValue(value);
     const { expected } = checkSaveOptions(options);
+    this.#options.checkText?.(name, text);
     return this.#run('save', name, stateFolderOf(this.#options.directory, name), () => this.#writer.save(name, text, expected));
   }
 
