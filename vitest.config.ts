@@ -7,5 +7,7 @@ export default defineConfig({
     hookTimeout: 30_000,
     // Two cores is what the slowest supported machine has; process tests start their own processes on top.
     maxWorkers: 2,
+    // Test files of one worker share the modules that they import: loading them anew for each took a minute of all.
+    isolate: false,
   },
 });

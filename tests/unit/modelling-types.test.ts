@@ -30,7 +30,7 @@ test('this file and its like compile, and only the lines marked as errors are er
   const { config } = ts.readConfigFile(path.join(root, 'tsconfig.json'), ts.sys.readFile) as { config: { compilerOptions: object } };
   const { options } = ts.convertCompilerOptionsFromJson(config.compilerOptions, root);
   // One program for all of them: most of the time goes into what they have in common.
-  const files = ['modelling-types.test.ts', 'modelling-commands.test.ts'].map((name) => path.join(import.meta.dirname, name));
+  const files = ['modelling-types.test.ts', 'modelling-commands.test.ts', 'consume.types.ts', 'projection-types.test.ts'].map((name) => path.join(import.meta.dirname, name));
   const program = ts.createProgram(files, options);
   const found = files.flatMap((file) => program.getSemanticDiagnostics(program.getSourceFile(file)));
   expect(found.map((one) => ts.flattenDiagnosticMessageText(one.messageText, '\n'))).toEqual([]);

@@ -1,21 +1,10 @@
 /*
  * goal: the types of a projection are inferred from its events, its initial state and its index; what does not fit does not compile.
- * method: this file is compiled by the type checker within the test; each line marked as an error must be one, and no other may.
+ * method: this file is compiled by the type checker in modelling-types.test.ts; each line marked as an error must be one, and no other may.
  */
-import path from 'node:path';
-import ts from 'typescript';
 import { expect, expectTypeOf, test } from 'vitest';
 import { z } from 'zod';
 import { defineEvent, openMemoryStore, openProjection, projection, tag, type Projection, type ProjectionView, type SequencedEvent } from '../../src/index.js';
-
-test('this file compiles, and only the lines marked as errors are errors', () => {
-  const root = path.resolve(import.meta.dirname, '../..');
-  const { config } = ts.readConfigFile(path.join(root, 'tsconfig.json'), ts.sys.readFile) as { config: { compilerOptions: object } };
-  const { options } = ts.convertCompilerOptionsFromJson(config.compilerOptions, root);
-  const program = ts.createProgram([import.meta.filename], options);
-  const found = program.getSemanticDiagnostics(program.getSourceFile(import.meta.filename));
-  expect(found.map((one) => ts.flattenDiagnosticMessageText(one.messageText, '\n'))).toEqual([]);
-}, 60_000);
 
 const CourseDefined = defineEvent('CourseDefined', z.object({ courseId: z.string(), teacher: z.string() }), { tags: (data) => ({ course: data.courseId }) });
 const SeatTaken = defineEvent('SeatTaken', z.object({ courseId: z.string(), student: z.string() }), { tags: (data) => ({ course: data.courseId, student: data.student }) });
