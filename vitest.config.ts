@@ -1,7 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** Explorations follow each handler by an AsyncLocalStorage, which slows down every promise of its process from then on. */
-const explorations = 'tests/testing/**/*.test.ts';
+const unit = 'tests/unit/**/*.test.ts';
 
 export default defineConfig({
   test: {
@@ -10,9 +9,10 @@ export default defineConfig({
     // Two cores is what the slowest supported machine has; process tests start their own processes on top.
     maxWorkers: 2,
     projects: [
-      { extends: true, test: { name: 'explorations', include: [explorations] } },
-      // Files of one worker share the modules that they import: loading them anew for each took a minute of all.
-      { extends: true, test: { name: 'all others', include: ['tests/**/*.test.ts'], exclude: [explorations], isolate: false } },
+      // Small files that share the modules they import: loading them anew for each would take longer than the tests.
+      { extends: true, test: { name: 'unit', include: [unit], isolate: false } },
+      // Each in a process of its own: what one leaves behind (simulations, servers) must not slow down the next.
+      { extends: true, test: { name: 'others', include: ['tests/**/*.test.ts'], exclude: [unit] } },
     ],
   },
 });
