@@ -62,9 +62,9 @@ test.each(cases)('any call to the disk may fail: $code, lasting: $lasting, mende
     'createFile default/events/0000001/.000000001.json.*.tmp',
     'rename default/events/0000001/.000000001.json.*.tmp',
     'syncFile default/events/0000001/000000001.json',
-    'createFile default/.checkpoint.*.tmp',
-    'rename default/.checkpoint.*.tmp',
   ];
+  // Which of the calls that save the checkpoint fails first is not the same in every run.
+  if (fault.mended === 'after closing') expect([...failed].some((kind) => kind.endsWith(' default/.checkpoint.*.tmp'))).toBe(true);
   expect([...failed]).toEqual(expect.arrayContaining(fault.mended === 'after closing' ? [...kinds, ...whileClosing] : kinds));
 });
 
