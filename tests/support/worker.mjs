@@ -1,10 +1,7 @@
 /* A process that runs one job on the built package and reports to its parent. */
 import { subscribe } from 'node:diagnostics_channel';
 import { pathToFileURL } from 'node:url';
-import { openEngine } from '../../dist/engine/open-store.js';
-import { systemPorts } from '../../dist/engine/system-ports.js';
-import { isOpossumError, openStore, repository, stream } from '../../dist/index.js';
-import { openFileLock } from '../../dist/locking/file-lock.js';
+import { isOpossumError, openEngine, openFileLock, openStore, repository, stream, systemPorts } from '../.built/internals.js';
 
 const { job, directory, trouble, staleMs, watchesLock, ...options } = JSON.parse(process.argv[2]);
 const report = (value) => new Promise((resolve) => process.send({ kind: 'report', value }, resolve));

@@ -1,0 +1,26 @@
+/*
+ * goal: a package that loads fast: a few files instead of two hundred modules, which took 0.1 s to load.
+ * method: rolldown bundles our own modules, shared ones in chunks; dependencies and what is imported only when needed stay apart. The types come from tsc.
+ */
+import { build } from 'rolldown';
+
+const shared = { platform: 'node', external: /^[^./]/, logLevel: 'warn' };
+const output = { format: 'esm', entryFileNames: '[name].js', chunkFileNames: 'chunks/[name]-[hash].js' };
+
+await build([
+  {
+    ...shared,
+    input: {
+      index: 'src/index.ts',
+      'testing/index': 'src/testing/index.ts',
+      // Programs that the module beside them starts as processes: they must lie in its folder.
+      'testing/worker-entry': 'src/testing/races/worker-entry.ts',
+      'cosmos/index': 'src/cosmos/index.ts',
+      'cli/main': 'src/cli/main.ts',
+      'cli/worker': 'src/cli/demo/worker.ts',
+    },
+    output: { ...output, dir: 'dist' },
+  },
+  // What processes started by tests need of the inside; not part of the package.
+  { ...shared, input: { internals: 'tests/support/internals.ts' }, output: { ...output, dir: 'tests/.built' } },
+]);
