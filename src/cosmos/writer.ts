@@ -133,10 +133,11 @@ export class Writer {
     return accepted.filter(({ isSettled }) => !isSettled);
   }
 
-  /** Another writer's newest event may not have reached the replica that answered. */
+  /** Another writer's newest event may not have reached the replica that answered. One that this store has shown exists for certain. */
   async #waitForHead(call: AppendCall, after: number, base: Base): Promise<void> {
     this.#base = undefined;
-    if (++call.timesAhead >= timesAhead) await this.#refuse(call, new PositionAheadError(after, base.head), base.head);
+    if (after <= this.#partition.seen) this.#countLoss(call);
+    else if (++call.timesAhead >= timesAhead) await this.#refuse(call, new PositionAheadError(after, base.head), base.head);
   }
 
   /** The duplicate check comes before the condition: a call that an earlier try has stored meets its own events. */
@@ -230,8 +231,9 @@ export class Writer {
     return wait(this.#options.backoff, this.#inVain++);
   }
 
+  /** Counts that others were faster, or that the replica that answered was behind what they had written. */
   #countLoss(call: AppendCall): void {
-    if (++call.losses >= this.#options.backoff.maxAttempts * racesPerAttempt) this.#fail(call, new Error(`other writers were faster ${call.losses} times`));
+    if (++call.losses >= this.#options.backoff.maxAttempts * racesPerAttempt) this.#fail(call, new Error(`the newest state was missed ${call.losses} times`));
   }
 
   #fail(call: AppendCall, cause: unknown): void {

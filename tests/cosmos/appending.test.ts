@@ -71,6 +71,22 @@ describe('group commit', () => {
   });
 });
 
+describe('replicas that lag', () => {
+  test('never make a position that the store has shown count as one ahead of the head', async () => {
+    for (let seed = 1; seed <= 8; seed++) {
+      const { id } = await server.container();
+      const container = server.sharedClient(1, { consistencyLevel: undefined }).database('test').container(id);
+      const store = await open({ container });
+      const other = await open({ container: server.sharedClient(0).database('test').container(id) });
+      for (let i = 0; i < 20; i++) await other.append(events(1));
+      expect(await store.read().toArray()).toHaveLength(20);
+      server.weather = new Weather({ lag: { seed, replicas: 20, behind: 20 } });
+      expect(await store.append(events(1), { failIfEventsMatch: 'all', after: 20 })).toMatchObject({ first: 21 });
+      server.weather = new Weather();
+    }
+  });
+});
+
 describe('lost answers', () => {
   test('an append whose answer was lost is stored once, and is no duplicate', async () => {
     for (let seed = 1; seed <= 8; seed++) {

@@ -31,7 +31,7 @@ const mutants: Record<string, { change: Change; weatherOf: (seed: number) => Wea
     weatherOf: lost,
     shows: /took two places/,
   },
-  'the cached ledger is kept after a lost race': { change: { file: 'writer.ts', from: 'this.#base = undefined;\n    await this.#wait();', to: 'await this.#wait();' }, weatherOf: fair, shows: /writers were faster/ },
+  'the cached ledger is kept after a lost race': { change: { file: 'writer.ts', from: 'this.#base = undefined;\n    await this.#wait();', to: 'await this.#wait();' }, weatherOf: fair, shows: /newest state was missed/ },
   'a call is committed on a state that it was not checked up to': { change: { file: 'writer.ts', from: 'call.checked < base.head) {', to: 'false) {' }, weatherOf: lagging, shows: /places were taken/ },
 };
 
