@@ -5,7 +5,7 @@
  */
 import path from 'node:path';
 import type { ChainPoint, StoredBatch } from '../core/stored.js';
-import { sleep, type Clock } from '../disk/clock.js';
+import type { Clock } from '../disk/clock.js';
 import type { Disk } from '../disk/disk.js';
 import { codeOf } from '../disk/error-code.js';
 import { eventFileContent, type EventFileCodec } from './event-file.js';
@@ -55,6 +55,8 @@ export class EventFileWriter {
   #flushing = false;
   #mayHeal = (): boolean => true;
   #cancelRetry: (() => void) | undefined;
+  /** Ends the pause that is made while appends go on. */
+  #endPause: (() => void) | undefined;
   /** Positions whose file failed to sync and was not made anew since. */
   readonly #doubtful = new Set<number>();
   /** What was told since files could last be written: the same error comes again with every attempt. */
@@ -100,6 +102,7 @@ export class EventFileWriter {
     this.#flushing = true;
     this.#mayHeal = mayHeal;
     this.#cancelRetry?.();
+    this.#endPause?.();
     await this.#running;
     await this.#writeAll();
   }
@@ -108,6 +111,7 @@ export class EventFileWriter {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancelRetry?.();
+    this.#endPause?.();
     await this.#running;
   }
 
@@ -235,7 +239,17 @@ export class EventFileWriter {
     const now = clock.monotonic();
     if (now < this.#sliceEnd) return;
     const busy = !this.#flushing && this.#options.isBusy();
-    await (busy ? sleep(clock, busyPauseMs) : clock.turn());
+    await (busy ? this.#busyPause() : clock.turn());
     this.#sliceEnd = clock.monotonic() + sliceMs;
+  }
+
+  #busyPause(): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#options.clock.timer(busyPauseMs, resolve, true);
+      this.#endPause = () => {
+        cancel();
+        resolve();
+      };
+    });
   }
 }

@@ -192,6 +192,17 @@ describe('the writer of event files', () => {
     expect(listed(directory)).toHaveLength(5);
   });
 
+  test.each(['flush', 'stop'] as const)('%s does not wait for the pause that is made while appends go on', async (end) => {
+    const directory = path.join(freshFolder(), 'events');
+    let pauses = 0;
+    const clock: Clock = { ...systemClock, timer: () => (pauses++, () => undefined) };
+    const files = writer(directory, [batch(1, 2)], { clock, isBusy: () => true });
+    files.add(begin, 2);
+    await waitFor(() => pauses === 1);
+    await (end === 'flush' ? files.flush(() => false) : files.stop());
+    if (end === 'flush') expect(listed(directory)).toHaveLength(2);
+  });
+
   test('goes on after a full disk, and flush says when it is still full', async () => {
     const directory = path.join(freshFolder(), 'events');
     let full = true;
