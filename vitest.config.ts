@@ -1,6 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
-const unit = 'tests/unit/**/*.test.ts';
+/** Files that share the modules they import: loading them anew for each would take as long as many a test. */
+const sharing = ['unit', 'crash', 'properties', 'conformance', 'compat'].map((folder) => `tests/${folder}/**/*.test.ts`);
 
 export default defineConfig({
   test: {
@@ -9,10 +10,9 @@ export default defineConfig({
     // Two cores is what the slowest supported machine has; process tests start their own processes on top.
     maxWorkers: 2,
     projects: [
-      // Small files that share the modules they import: loading them anew for each would take longer than the tests.
-      { extends: true, test: { name: 'unit', include: [unit], isolate: false } },
-      // Each in a process of its own: what one leaves behind (simulations, servers) must not slow down the next.
-      { extends: true, test: { name: 'others', include: ['tests/**/*.test.ts'], exclude: [unit] } },
+      { extends: true, test: { name: 'sharing', include: sharing, isolate: false } },
+      // Each in a process of its own: what one leaves behind (async hooks, servers) must not slow down the next.
+      { extends: true, test: { name: 'alone', include: ['tests/**/*.test.ts'], exclude: sharing } },
     ],
   },
 });
