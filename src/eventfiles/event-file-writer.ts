@@ -7,7 +7,7 @@ import path from 'node:path';
 import type { ChainPoint, StoredBatch } from '../core/stored.js';
 import type { Clock } from '../disk/clock.js';
 import type { Disk } from '../disk/disk.js';
-import { codeOf } from '../disk/error-code.js';
+import { codeOf, isOutOfDescriptors } from '../disk/error-code.js';
 import { eventFileContent, type EventFileCodec } from './event-file.js';
 import { EventFolders } from './event-folders.js';
 import { eventsPerFolder } from './paths.js';
@@ -143,6 +143,7 @@ export class EventFileWriter {
     try {
       await this.#options.disk.syncFile(this.#folders.pathOf(position));
     } catch (error) {
+      if (isOutOfDescriptors(error)) throw error;
       this.#doubtful.add(position);
       // At once: another process would take the file for right. On a full disk it can only be taken out of the way.
       await this.#replace(position).catch(() => this.#folders.withdraw(position));

@@ -1,5 +1,5 @@
 import type { Awaitable, Disk, DiskFile } from '../disk/disk.js';
-import { codeOf } from '../disk/error-code.js';
+import { isOutOfDescriptors } from '../disk/error-code.js';
 import { whenReady } from './when-ready.js';
 
 type OpenFile = {
@@ -51,7 +51,7 @@ export class OpenFiles {
   /** When the process has too many files open, ours go first. */
   #openFile(path: string): Awaitable<DiskFile> {
     const retry = (error: unknown): Awaitable<DiskFile> => {
-      if (!['EMFILE', 'ENFILE'].includes(codeOf(error) ?? '') || this.#open.size === 0) throw error;
+      if (!isOutOfDescriptors(error) || this.#open.size === 0) throw error;
       this.#closeOldest(0);
       return this.#disk.open(path, 'read');
     };

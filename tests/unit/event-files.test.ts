@@ -309,6 +309,32 @@ describe('the writer of event files', () => {
     expect(synced).toContain(at);
   });
 
+  test('leaves a file alone that could not be opened for syncing because too many are open', async () => {
+    const directory = path.join(freshFolder(), 'events');
+    let isFull = true;
+    const disk: Disk = {
+      ...nodeDisk,
+      async syncFile(file) {
+        if (isFull) throw Object.assign(new Error('too many open files'), { code: 'EMFILE' });
+        return nodeDisk.syncFile(file);
+      },
+      createFile(file, bytes) {
+        if (isFull && files) throw Object.assign(new Error('too many open files'), { code: 'EMFILE' });
+        return nodeDisk.createFile(file, bytes);
+      },
+    };
+    let files: EventFileWriter | undefined;
+    const made = writer(directory, [batch(1, 1)], { disk });
+    made.add(begin, 1);
+    await made.flush(() => false);
+    files = made;
+    await expect(files.syncFiles(() => true)).rejects.toThrow('too many open files');
+    expect(listed(directory)).toEqual(['0000001/000000001.json']);
+    isFull = false;
+    await files.syncFiles(() => true);
+    expect(files.complete).toEqual({ position: 1, checksum: 1, offset: 100 });
+  });
+
   test('leaves no temporary file behind when a file cannot be renamed', async () => {
     const directory = path.join(freshFolder(), 'events');
     const disk: Disk = {
