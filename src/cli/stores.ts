@@ -8,7 +8,7 @@ import type { StoreLocation } from './program.js';
 /** Runs `use` on the store that a reading command names, and closes it. */
 export async function withReading<T>(location: StoreLocation, use: (store: EventStore) => Promise<T>): Promise<T> {
   await checkExists(location);
-  const { openStore } = await import('../index.js');
+  const { openStore } = await import('../engine/open-store.js');
   const options = { directory: location.dir, context: location.context };
   // A store that may write can make other processes' last events durable and so read them at once.
   return useStore(await openStore(isWritable(location) ? options : { ...options, readOnly: true }), use);
@@ -18,7 +18,7 @@ export type WritingOptions = StoreLocation & { readonly eventFiles?: NonNullable
 
 /** Runs `use` on the store that a writing command names, makes it when there is none, and closes it. */
 export async function withWriting<T>({ dir, context, eventFiles, lockTimeout }: WritingOptions, use: (store: EventStore) => Promise<T>): Promise<T> {
-  const { openStore } = await import('../index.js');
+  const { openStore } = await import('../engine/open-store.js');
   const store = await openStore({
     directory: dir,
     context,
@@ -33,8 +33,8 @@ export async function checkExists({ dir, context }: StoreLocation): Promise<void
   const found = fs.statSync(dir, { throwIfNoEntry: false });
   if (!found) throw inputError(`There is no folder ${dir}.`);
   if (!found.isDirectory()) throw inputError(`${dir} is not a folder.`);
-  const { listContexts } = await import('../index.js');
   if (hasStore({ dir, context })) return;
+  const { listContexts } = await import('../index.js');
   const contexts = await listContexts(dir);
   const hint = contexts.length === 0 ? 'It holds no store.' : `There are: ${contexts.join(', ')}.`;
   throw inputError(`There is no context ${JSON.stringify(context)} in ${dir}. ${hint}`);

@@ -43,7 +43,6 @@ const finishSyncMs = 200;
 
 export class Housekeeping {
   readonly #options: HousekeepingOptions;
-  #savedCheckpoint = '';
   #saveAgainMs = 0;
   #cancelIdle: (() => void) | undefined;
   #tidying: Promise<void> | undefined;
@@ -173,10 +172,8 @@ export class Housekeeping {
     const eventFiles = further(await this.#inLedger(before?.eventFiles), files?.complete);
     const isTrue = eventFiles !== undefined && eventFiles.position <= (durable?.position ?? 0);
     const checkpoint = { ledgerId: ledgerId.toString('hex'), durable, eventFiles: isTrue ? eventFiles : undefined };
-    const text = JSON.stringify(checkpoint);
-    if (text === this.#savedCheckpoint || checkpoint.durable?.position === 0) return;
+    if (checkpoint.durable?.position === 0 || JSON.stringify(checkpoint) === JSON.stringify(before)) return;
     await writeCheckpoint(directory, checkpoint, token, disk);
-    this.#savedCheckpoint = text;
   }
 
   async #inLedger(mark: ChainPoint | undefined): Promise<ChainPoint | undefined> {

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { openEngine } from '../../src/engine/open-store.js';
-import { openStore, verifyContext } from '../../src/index.js';
+import { openStore, verifyContext, type EventStore } from '../../src/index.js';
 import { faultyPorts, systemError, type Faults } from '../support/faulty-disk.js';
 import { freshFolder } from '../support/folder.js';
 import { runWorkers } from '../support/workers.js';
@@ -66,6 +66,19 @@ describe('an emptied ledger', () => {
 });
 
 describe('the checkpoint', () => {
+  test('is not written anew by who changed nothing', async () => {
+    const directory = freshFolder();
+    const use = async (work: (store: EventStore) => Promise<unknown>): Promise<number> => {
+      const store = await openStore({ directory });
+      await work(store);
+      await store.close();
+      return fs.statSync(path.join(directory, 'default/checkpoint')).ino;
+    };
+    const written = await use((store) => store.append(event('a')));
+    expect(await use((store) => store.read().toArray())).toBe(written);
+    expect(await use((store) => store.append(event('b')))).not.toBe(written);
+  });
+
   test('does not go back when a store closes that saw less', async () => {
     const directory = freshFolder();
     const idle = await openStore({ directory });
