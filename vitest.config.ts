@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
 /** Files that share the modules they import: loading them anew for each would take as long as many a test. */
-const sharing = ['unit', 'crash', 'properties', 'conformance', 'compat'].map((folder) => `tests/${folder}/**/*.test.ts`);
+const sharing = ['unit', 'crash', 'properties', 'conformance', 'compat', 'cosmos'].map((folder) => `tests/${folder}/**/*.test.ts`);
 
 export default defineConfig({
   test: {
