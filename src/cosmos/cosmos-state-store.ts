@@ -3,24 +3,15 @@
  * never writes over a version that it did not see; what another replica shows too late costs another try.
  */
 import { checkExpected, checkLeaseOptions, checkSaveOptions, checkStateName, checkStateValue, isBelow } from '../core/check-state.js';
-import type { EventDefaults } from '../core/check-input.js';
 import { checkCosmosState, cosmosStateId } from '../core/cosmos-limits.js';
 import { InvalidInputError, StateDamagedError, StorageFailedError, StoreClosedError } from '../core/errors.js';
 import type { JsonValue } from '../core/event.js';
 import type { LeaseOptions, SavedState, SaveOptions, StateLease, StateStore } from '../core/state-store.js';
-import { untilAnswered, wait, type Backoff } from './backoff.js';
-import { takeLease, type CosmosLease } from './cosmos-lease.js';
-import type { Container } from './sdk.js';
+import { untilAnswered, wait } from './backoff.js';
+import { takeLease, type CosmosLease, type LeasePorts } from './cosmos-lease.js';
 import { attemptWrite, type WriteAnswer } from './single-write.js';
 
-export type CosmosStateOptions = {
-  readonly container: Container;
-  readonly context: string;
-  readonly backoff: Backoff;
-  readonly defaults: EventDefaults;
-  readonly leaseMs: number;
-  readonly checkOpen: () => void;
-};
+export type CosmosStateOptions = Omit<LeasePorts, 'closed'>;
 
 type StateDocument = {
   readonly id: string;

@@ -15,6 +15,7 @@ import * as username from '../../docs/examples/unique-username.js';
 import type { EventStore, NewEvent } from '../../src/index.js';
 import { explore, type ActContext } from '../../src/testing/index.js';
 import { aggregateRule, courseRule, invoiceRule, orderRule, priceRule, tokenRule, usernameRule, type Rule } from '../support/example-rules.js';
+import { storeCalls } from '../support/store-calls.js';
 
 const runs = Number(process.env['EXPLORE_RUNS'] ?? 1000);
 
@@ -149,20 +150,7 @@ describe.each(Object.entries(examples))('%s', (_, example) => {
   test('is caught when conditions are ignored', async () => {
     const { act, ...rest } = exploring(example);
     const careless = (store: EventStore, command: Command, context: ActContext) =>
-      act({ ...unbound(store), append: (events, _condition, options) => store.append(events, undefined, options) }, command, context);
+      act({ ...storeCalls(store), append: (events, _condition, options) => store.append(events, undefined, options) }, command, context);
     await expect(explore({ ...rest, act: careless, timeLimitMs: 20_000 })).rejects.toThrow('✗');
   });
 });
-
-/** The calls of a store, so that some of them can be replaced. */
-function unbound(store: EventStore): EventStore {
-  return {
-    append: (...args) => store.append(...args),
-    read: (...args) => store.read(...args),
-    subscribe: (...args) => store.subscribe(...args),
-    head: () => store.head(),
-    state: store.state,
-    close: () => store.close(),
-    [Symbol.asyncDispose]: () => store.close(),
-  };
-}

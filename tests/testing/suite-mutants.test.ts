@@ -5,6 +5,7 @@
 import { describe, expect, test } from 'vitest';
 import { isOpossumError, matchesQuery, openMemoryStore, type AppendCondition, type EventStore, type EventStream, type NewEvent, type SequencedEvent } from '../../src/index.js';
 import { eventStoreSuite, type SuiteCase } from '../../src/testing/index.js';
+import { storeCalls } from '../support/store-calls.js';
 
 type Change = (store: EventStore) => Partial<EventStore>;
 
@@ -51,16 +52,7 @@ const mutants: readonly (readonly [flaw: string, finder: string, change: Change]
 /** The memory store, with some of its calls replaced. */
 function make(change: Change): { store: EventStore; dispose(): Promise<void> } {
   const store = openMemoryStore();
-  const right: EventStore = {
-    append: (...call) => store.append(...call),
-    read: (...call) => store.read(...call),
-    subscribe: (...call) => store.subscribe(...call),
-    head: () => store.head(),
-    state: store.state,
-    close: () => store.close(),
-    [Symbol.asyncDispose]: () => store.close(),
-  };
-  return { store: Object.assign(right, change(store)), dispose: () => store.close() };
+  return { store: { ...storeCalls(store), ...change(store) }, dispose: () => store.close() };
 }
 
 function caseNamed(name: string, change: Change): SuiteCase {

@@ -7,6 +7,7 @@ import { Segments } from '../../src/projecting/segments.js';
 import { Table } from '../../src/projecting/table.js';
 import { fileStoresIn } from '../support/file-stores.js';
 import { fastRoot } from '../support/folder.js';
+import { storeCalls } from '../support/store-calls.js';
 
 const makeFileStores = fileStoresIn(fastRoot);
 
@@ -547,18 +548,6 @@ test('a table that follows what another process saved lets go of keys that came 
   expect(await table.keysWith('term')).toEqual([]);
   await store.close();
 });
-
-function storeCalls(store: EventStore): EventStore {
-  return {
-    append: (...args) => store.append(...args),
-    read: (...args) => store.read(...args),
-    subscribe: (...args) => store.subscribe(...args),
-    head: () => store.head(),
-    state: store.state,
-    close: () => store.close(),
-    [Symbol.asyncDispose]: () => store.close(),
-  };
-}
 
 async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
   for (let i = 0; !(await condition()); i++) {
