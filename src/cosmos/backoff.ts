@@ -1,5 +1,6 @@
 /* Trying again: with full jitter, so that writers who lost to each other at one moment do not meet again at the next. */
 import { StorageFailedError } from '../core/errors.js';
+import { isBehindSession } from './single-read.js';
 
 export type BackoffPorts = {
   /** Waits; rejects when `signal` aborts. */
@@ -48,7 +49,7 @@ function requestFailed(what: string, attempts: number, error: unknown): StorageF
 /** Wrong key, no permission, no such container, not understood: the same again gives the same. */
 function isLasting(error: unknown): boolean {
   const status = statusOf(error);
-  return status !== undefined && status >= 400 && status < 500 && !passing.has(status);
+  return status !== undefined && status >= 400 && status < 500 && !passing.has(status) && !isBehindSession(error);
 }
 
 /** Time-out, moved partition, too many requests, retry with. */

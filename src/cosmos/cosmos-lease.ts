@@ -8,6 +8,7 @@ import { LockTimeoutError } from '../core/errors.js';
 import type { LeaseOptions, StateLease } from '../core/state-store.js';
 import { untilAnswered, type Backoff } from './backoff.js';
 import type { Container } from './sdk.js';
+import { readDocument } from './single-read.js';
 import { attemptWrite, type WriteAnswer } from './single-write.js';
 
 export type LeasePorts = {
@@ -93,7 +94,7 @@ export class CosmosLease implements StateLease {
 
   async read(): Promise<Found | undefined> {
     const { container, context, backoff } = this.#ports;
-    const { resource } = await untilAnswered(backoff, `looking at the lease of ${JSON.stringify(this.#name)}`, () => container.item(this.#id, context).read<Found>());
+    const { resource } = await untilAnswered(backoff, `looking at the lease of ${JSON.stringify(this.#name)}`, () => readDocument<Found>(container, this.#id, context));
     return resource;
   }
 

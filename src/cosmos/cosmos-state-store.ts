@@ -9,6 +9,7 @@ import type { JsonValue } from '../core/event.js';
 import type { LeaseOptions, SavedState, SaveOptions, StateLease, StateStore } from '../core/state-store.js';
 import { untilAnswered, wait } from './backoff.js';
 import { takeLease, type CosmosLease, type LeasePorts } from './cosmos-lease.js';
+import { readDocument } from './single-read.js';
 import { attemptWrite, type WriteAnswer } from './single-write.js';
 
 export type CosmosStateOptions = Omit<LeasePorts, 'closed'>;
@@ -109,7 +110,7 @@ export class CosmosStateStore implements StateStore {
 
   async #read(name: string): Promise<Found | undefined> {
     const { container, context, backoff } = this.#options;
-    const { resource } = await untilAnswered(backoff, `loading state ${JSON.stringify(name)}`, () => container.item(cosmosStateId(name), context).read<Found>());
+    const { resource } = await untilAnswered(backoff, `loading state ${JSON.stringify(name)}`, () => readDocument<Found>(container, cosmosStateId(name), context));
     return resource;
   }
 

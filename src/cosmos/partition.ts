@@ -10,6 +10,7 @@ import { untilAnswered, wait, type Backoff } from './backoff.js';
 import { ledgerId, type EventRow, type LedgerDocument } from './documents.js';
 import { toFilter, whereSql, type Filter } from './filter.js';
 import type { Container, OperationInput } from './sdk.js';
+import { readDocument } from './single-read.js';
 
 /** One state of the context: `etag` names it, and is undefined before the first event. */
 export type Base = { readonly head: number; readonly etag: string | undefined; readonly bytes: number };
@@ -70,7 +71,7 @@ export class Partition {
   /** The state that some replica has; undefined when its ledger still has the `etag`, which costs next to nothing. */
   async base(etag?: string, signal?: AbortSignal): Promise<Base | undefined> {
     const options = etag === undefined ? {} : { accessCondition: { type: 'IfNoneMatch', condition: etag } };
-    const read = () => this.#container.item(ledgerId, this.#context).read<LedgerDocument>(options);
+    const read = () => readDocument<LedgerDocument>(this.#container, ledgerId, this.#context, options);
     const { statusCode, resource } = await untilAnswered(this.#backoff, 'reading the ledger', read, signal);
     if (statusCode === 304) return undefined;
     this.saw(resource?.head ?? 0);

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, expectTypeOf, test } from 'vites
 import { createContainer, createStateContainer, openCosmosStore, type CosmosStoreOptions } from '../../src/cosmos/index.js';
 import type { EventStore } from '../../src/index.js';
 import { StrictServer } from '../support/cosmos/strict-server.js';
+import { Weather } from '../support/cosmos/weather.js';
 
 let server: StrictServer;
 let made = 0;
@@ -103,6 +104,38 @@ describe('a store on Cosmos DB', () => {
     await store.close();
     expect(warnings).toHaveLength(1);
     expect(warnings[0]).toMatch(/14\.2 GiB.*20 GB/);
+  });
+
+  test('whose container was deleted says so, and never looks empty', async () => {
+    const database = server.sharedClient(0).database('test');
+    const container = await make(good);
+    const stateContainer = await createStateContainer(database, `${container.id}-state`);
+    const store = await openCosmosStore({ container, stateContainer });
+    await store.append({ type: 'A', data: null });
+    await Promise.all([container.delete(), stateContainer.delete()]);
+    const gone = { code: 'STORAGE_FAILED', outcome: 'not-committed', details: { status: 404 } };
+    const following = store.subscribe('all', { after: 1 })[Symbol.asyncIterator]();
+    const calls = [() => store.head(), () => store.read().toArray(), () => following.next(), () => store.state.load('a'), () => store.state.save('a', 1), () => store.state.list()];
+    for (const call of calls) await expect(call(), String(call)).rejects.toMatchObject(gone);
+    await expect(store.state.lease('a')).rejects.toMatchObject(gone);
+    await store.close();
+  });
+
+  test('whose replicas are behind what the session asks for is asked again', async () => {
+    const container = await make(good);
+    const stateContainer = await createStateContainer(server.sharedClient(0).database('test'), `${container.id}-state`);
+    const store = await openCosmosStore({ container, stateContainer, sleep: async () => undefined });
+    server.weather = new Weather({ faults: { seed: 1, behindSession: 0.7 } });
+    for (let i = 1; i <= 10; i++) {
+      await store.append({ type: 'A', data: i }, { failIfEventsMatch: 'all', after: i - 1 });
+      expect(await store.head()).toBe(i);
+      expect(await store.state.save('a', i, { expected: i - 1 })).toBe(i);
+      expect((await store.state.load('a'))?.value).toBe(i);
+    }
+    expect(await store.read().toArray()).toHaveLength(10);
+    expect(server.weather.counts.behindSession).toBeGreaterThan(10);
+    server.weather = new Weather();
+    await store.close();
   });
 
   test('notices a server that mixes partitions', async () => {

@@ -119,8 +119,9 @@ export class StrictServer {
     if (fault === 'tooMany') return send(response, { status: 429, body: { message: 'Too many requests' }, headers: { 'x-ms-retry-after-ms': '1' } });
     if (fault === 'retryWith') return send(response, { status: 449, body: { message: 'Retry with' } });
     if (fault === 'unavailable') return send(response, { status: 503, body: { message: 'Service unavailable' } });
+    if (fault === 'behindSession' && !isWrite) return send(response, { status: 404, body: { message: 'The read session is not available for the input session token.' }, headers: { 'x-ms-substatus': '1002' } });
     if (fault === 'delayed') await new Promise((resolve) => setTimeout(resolve, this.weather.delayMs()));
-    if (!container) return send(response, { status: 404, body: { message: 'The container does not exist.' } });
+    if (!container) return send(response, { status: 404, body: { message: 'Owner resource does not exist' }, headers: { 'x-ms-substatus': '1003' } });
     const token = /#(\d+)/.exec(String(request.headers['x-ms-session-token'] ?? ''));
     const lsn = this.weather.replicaLsn(container, Number(token?.[1] ?? 0));
     const isCut = this.cutsPages && this.requests.length % 2 === 0;

@@ -10,6 +10,8 @@ export type Faults = {
   readonly delayed?: number;
   /** The work is done and the connection cut before the answer. */
   readonly dropped?: number;
+  /** No replica has what the session token of a read asks for. */
+  readonly behindSession?: number;
 };
 
 export type Lag = {
@@ -19,7 +21,7 @@ export type Lag = {
   readonly behind: number;
 };
 
-export type Fault = 'tooMany' | 'retryWith' | 'unavailable' | 'delayed' | 'dropped';
+export type Fault = 'tooMany' | 'retryWith' | 'unavailable' | 'delayed' | 'dropped' | 'behindSession';
 
 export class Weather {
   readonly #faults: Faults | undefined;
@@ -27,7 +29,7 @@ export class Weather {
   readonly #faultRandom: SeededRandom;
   readonly #lagRandom: SeededRandom;
   readonly #applied = new Map<object, number[]>();
-  readonly counts: Record<Fault | 'stale', number> = { tooMany: 0, retryWith: 0, unavailable: 0, delayed: 0, dropped: 0, stale: 0 };
+  readonly counts: Record<Fault | 'stale', number> = { tooMany: 0, retryWith: 0, unavailable: 0, delayed: 0, dropped: 0, behindSession: 0, stale: 0 };
 
   constructor({ faults, lag }: { faults?: Faults | undefined; lag?: Lag | undefined } = {}) {
     this.#faults = faults;
@@ -39,7 +41,7 @@ export class Weather {
   fault(): Fault | undefined {
     if (!this.#faults) return undefined;
     let roll = this.#faultRandom.next();
-    for (const kind of ['tooMany', 'retryWith', 'unavailable', 'delayed', 'dropped'] as const) {
+    for (const kind of ['tooMany', 'retryWith', 'unavailable', 'delayed', 'dropped', 'behindSession'] as const) {
       roll -= this.#faults[kind] ?? 0;
       if (roll >= 0) continue;
       this.counts[kind]++;
