@@ -21,6 +21,6 @@ await build([
     },
     output: { ...output, dir: 'dist' },
   },
-  // What processes started by tests need of the inside; not part of the package.
-  { ...shared, input: { internals: 'tests/support/internals.ts' }, output: { ...output, dir: 'tests/.built' } },
+  // What processes started by tests need of the inside, and the local Cosmos DB; not part of the package.
+  { ...shared, input: { internals: 'tests/support/internals.ts', 'cosmos-server': 'tests/support/cosmos/serve.ts' }, output: { ...output, dir: 'tests/.built' } },
 ]);

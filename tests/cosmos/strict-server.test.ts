@@ -1,8 +1,10 @@
 /* The server that the other tests of this folder rest on; what it does at every start is in tests/support/cosmos/self-test.ts. */
 import { ChangeFeedStartFrom, CosmosClient } from '@azure/cosmos';
 import { createHttpServer } from '@vercel/cosmosdb-server';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
+import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createContainer, openCosmosStore, probe } from '../../src/cosmos/index.js';
 import { isOpossumError } from '../../src/index.js';
@@ -83,4 +85,20 @@ test('the server package without our part is refused by the probe, which names w
     plain.closeAllConnections();
     plain.close();
   }
+});
+
+test('runs as a program of its own, for working offline', async () => {
+  const program = spawn(process.execPath, [path.resolve(import.meta.dirname, '../.built/cosmos-server.js')], { env: { ...process.env, PORT: '0' }, stdio: ['ignore', 'pipe', 'inherit'] });
+  const ended = once(program, 'exit');
+  let text = '';
+  for await (const chunk of program.stdout) if ((text += String(chunk)).includes('})\n')) break;
+  const [, endpoint = ''] = /endpoint: '([^']+)'/.exec(text) ?? [];
+  const client = new CosmosClient(clientOptions(endpoint));
+  const container = await createContainer(client.database('test'), 'events');
+  const store = await openCosmosStore({ container, probe: true });
+  expect(await store.append({ type: 'A', data: null })).toMatchObject({ first: 1 });
+  await store.close();
+  client.dispose();
+  program.kill('SIGTERM');
+  expect(await ended).toEqual([process.platform === 'win32' ? null : 0, process.platform === 'win32' ? 'SIGTERM' : null]);
 });

@@ -48,9 +48,10 @@ export class StrictServer {
     });
   }
 
-  static async start(): Promise<StrictServer> {
+  /** On any free port, unless one is given. Has the database `test` from the start. */
+  static async start(port = 0): Promise<StrictServer> {
     const server = createHttpServer({ keepAlive: true } as http.ServerOptions);
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, '127.0.0.1', resolve));
     const strict = new StrictServer(server);
     await strict.sharedClient(0).databases.create({ id: 'test' });
     const container = await strict.container();
