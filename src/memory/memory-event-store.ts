@@ -92,18 +92,20 @@ export class MemoryEventStore implements EventStore {
       if (after > snapshot) throw new PositionAheadError(after, snapshot);
       return Math.min(snapshot, before - 1);
     };
-    const select = (): SequencedEvent[] => {
-      const matches = this.#events.slice(after, head()).filter((event) => matchesQuery(checkedQuery, event));
-      return (backwards ? matches.reverse() : matches).slice(0, limit);
-    };
     const open = (): EventSource => {
-      let rest: SequencedEvent[] | undefined;
+      let [passed, left] = [0, limit];
       return {
         head: async () => head(),
         next: (max) => {
           this.#checkOpen();
-          rest ??= select();
-          return rest.splice(0, max).map(copyOut);
+          const end = head();
+          const chunk: SequencedEvent[] = [];
+          for (; passed < end - after && chunk.length < Math.min(max, left); passed++) {
+            const event = this.#events[backwards ? end - 1 - passed : after + passed]!;
+            if (matchesQuery(checkedQuery, event)) chunk.push(copyOut(event));
+          }
+          left -= chunk.length;
+          return chunk;
         },
         close: () => undefined,
       };
@@ -152,8 +154,10 @@ export class MemoryEventStore implements EventStore {
   #checkCondition(condition: AppendCondition): void {
     const after = condition.after ?? 0;
     if (after > this.#events.length) throw new PositionAheadError(after, this.#events.length);
-    const conflict = this.#events.slice(after).find((event) => matchesQuery(condition.failIfEventsMatch, event));
-    if (conflict) throw new AppendConditionFailedError(conflict, condition);
+    for (let i = after; i < this.#events.length; i++) {
+      const event = this.#events[i]!;
+      if (matchesQuery(condition.failIfEventsMatch, event)) throw new AppendConditionFailedError(event, condition);
+    }
   }
 
   /** One pass of a subscription. Closing the store ends it quietly; begun on a closed store it fails. */
@@ -169,10 +173,12 @@ export class MemoryEventStore implements EventStore {
       return this.#events.length;
     };
     const take = (max: number): SequencedEvent[] => {
-      const matches = this.#events.slice(position, head()).filter((event) => matchesQuery(query, event));
-      const chunk = matches.slice(0, max);
-      position = chunk.length < matches.length ? chunk[chunk.length - 1]!.position : this.#events.length;
-      return chunk.map(copyOut);
+      const chunk: SequencedEvent[] = [];
+      for (const end = head(); position < end && chunk.length < max; position++) {
+        const event = this.#events[position]!;
+        if (matchesQuery(query, event)) chunk.push(copyOut(event));
+      }
+      return chunk;
     };
     return {
       head: async () => head(),
