@@ -1,4 +1,5 @@
 /* commander enters here: how every command is declared, and the options that commands share. */
+import fs from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 
 export type { Command } from 'commander';
@@ -11,6 +12,7 @@ export function newProgram(): Command {
   const program = new Command('opossum');
   program
     .description('An event store that is a folder: append, read, import, check.')
+    .version(version(), '-V, --version', 'print the version of opossum-store')
     .exitOverride()
     .showHelpAfterError('(add --help for the options)')
     .configureOutput({
@@ -18,6 +20,11 @@ export function newProgram(): Command {
     })
     .helpCommand(true);
   return program;
+}
+
+/** As the package says: its file lies two folders above, both in `src/cli` and in `dist/cli`. */
+function version(): string {
+  return (JSON.parse(fs.readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version;
 }
 
 /** Adds `--dir` and `--context`. */

@@ -18,6 +18,11 @@ async function storeWith(events: NewEvent | NewEvent[], options: Partial<OpenSto
 const course = { id: 'c', type: 'CourseDefined', tags: ['course:c1'], data: { seats: 10 }, timestamp: '2026-01-01T00:00:00Z' };
 const enrolled = (n: number) => ({ id: `e${n}`, type: 'StudentEnrolled', tags: ['course:c1', `student:s${n}`], data: { n }, timestamp: '2026-01-02T00:00:00Z' });
 
+test('--version prints the version of the package', async () => {
+  const { version } = JSON.parse(fs.readFileSync(path.resolve(import.meta.dirname, '../../package.json'), 'utf8')) as { version: string };
+  expect(await opossum(['--version'])).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
+});
+
 describe('append', () => {
   test('takes options, arguments and standard input, and makes the store', async () => {
     const dir = path.join(freshFolder(), 'new', 'folder');
