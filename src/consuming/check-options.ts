@@ -1,5 +1,5 @@
 import { checkQuery } from '../core/check-input.js';
-import { checkFields, checkPosition } from '../core/check-values.js';
+import { checkFields, checkFunctions, checkPosition, checkSignal } from '../core/check-values.js';
 import { retryDefaults, systemDefaults } from '../core/defaults.js';
 import { InvalidInputError } from '../core/errors.js';
 import type { SequencedEvent } from '../core/event.js';
@@ -62,8 +62,8 @@ export function checkConsumerOptions(options: AnyOptions): Setup {
   checkPosition(maxAttempts, 'consumer.maxAttempts', 1);
   checkPosition(checkpointEvery, 'consumer.checkpointEvery', 1);
   for (const [field, ms] of Object.entries({ baseDelayMs, maxDelayMs, checkpointEveryMs })) checkMs(field, ms);
-  for (const [field, value] of Object.entries({ sleep, random, now, onRetry, onParked, onError })) if (value !== undefined) checkFunction(field, value);
-  if (signal !== undefined && !isSignal(signal)) refuse('signal', signal, 'an AbortSignal');
+  checkFunctions({ sleep, random, now, onRetry, onParked, onError }, 'consumer');
+  checkSignal(signal, 'consumer.signal');
   return {
     ...checkHandler(options),
     name,
@@ -88,9 +88,7 @@ export function checkHandler({ query, events, tags, handle, handleBatch, batchSi
   if ((handle === undefined) === (handleBatch === undefined)) {
     throw new InvalidInputError('consumer', `has ${handle === undefined ? 'neither' : 'both'} of handle and handleBatch; give one of them.`);
   }
-  if (handle !== undefined) checkFunction('handle', handle);
-  if (handleBatch !== undefined) checkFunction('handleBatch', handleBatch);
-  if (partitionBy !== undefined) checkFunction('partitionBy', partitionBy);
+  checkFunctions({ handle, handleBatch, partitionBy }, 'consumer');
   if (handle !== undefined && batchSize !== undefined) throw new InvalidInputError('consumer.batchSize', 'is given, but handle takes one event at a time. Use handleBatch.');
   for (const [field, value] of Object.entries({ concurrency, partitionBy })) {
     if (handleBatch !== undefined && value !== undefined) throw new InvalidInputError(`consumer.${field}`, 'is given, but batches are handled one after another. Use handle.');
@@ -146,14 +144,6 @@ const longestMs = 2 ** 31 - 1;
 
 function checkMs(field: string, value: unknown): void {
   if (typeof value !== 'number' || !(value >= 0 && value <= longestMs)) refuse(field, value, `a number of milliseconds from 0 to ${longestMs}`);
-}
-
-function checkFunction(field: string, value: unknown): void {
-  if (typeof value !== 'function') refuse(field, value, 'a function');
-}
-
-function isSignal(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && 'aborted' in value && 'addEventListener' in value;
 }
 
 function refuse(field: string, value: unknown, wanted: string): never {

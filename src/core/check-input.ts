@@ -2,7 +2,7 @@
  * Checks what callers hand in, in about a microsecond an event; every backend uses it, so all refuse the same things
  * with the same words. Throws InvalidInputError with the path of the value and what to do about it.
  */
-import { checkFields, checkList, checkPosition, isText, refuseText } from './check-values.js';
+import { checkFields, checkFunctions, checkList, checkPosition, checkSignal, isText, refuseText } from './check-values.js';
 import type { AppendCondition } from './condition.js';
 import { InvalidInputError } from './errors.js';
 import type { AppendOptions, ReadOptions, SubscribeOptions } from './event-store.js';
@@ -10,8 +10,6 @@ import type { NewEvent, PreparedEvent } from './event.js';
 import { checkJson, checkJsonObject, describe, type SizeBound } from './json.js';
 import { limits } from './limits.js';
 import type { Query, QueryItem } from './query.js';
-
-export { checkFields };
 
 /** Where defaults come from: injected, so that a simulation can replay them. */
 export type EventDefaults = { newId(): string; now(): number };
@@ -201,7 +199,7 @@ function queryBound(query: Exclude<Query, 'all'>): number {
 export function checkAppendOptions(options: AppendOptions | undefined): AppendOptions {
   if (options === undefined) return {};
   const checked: AppendOptions = { ...checkFields(options, 'options', appendOptionKeys, 'append options') };
-  checkSignal(checked.signal);
+  checkSignal(checked.signal, 'options.signal');
   return checked;
 }
 
@@ -216,7 +214,7 @@ export function checkReadOptions(options: ReadOptions | undefined): ReadOptions 
   if (checked.backwards !== undefined && typeof checked.backwards !== 'boolean') {
     throw new InvalidInputError('options.backwards', `is ${describe(checked.backwards)}; it must be true or false.`);
   }
-  checkSignal(checked.signal);
+  checkSignal(checked.signal, 'options.signal');
   return checked;
 }
 
@@ -226,17 +224,9 @@ export function checkSubscribeOptions(options: SubscribeOptions | undefined): Su
   if (options === undefined) return {};
   const checked: SubscribeOptions = { ...checkFields(options, 'options', subscribeOptionKeys, 'subscribe options') };
   checkPosition(checked.after, 'options.after', 0);
-  if (checked.onCaughtUp !== undefined && typeof checked.onCaughtUp !== 'function') {
-    throw new InvalidInputError('options.onCaughtUp', `is ${describe(checked.onCaughtUp)}; it must be a function.`);
-  }
-  checkSignal(checked.signal);
+  checkFunctions({ onCaughtUp: checked.onCaughtUp }, 'options');
+  checkSignal(checked.signal, 'options.signal');
   return checked;
 }
 
 const subscribeOptionKeys = new Set(['after', 'signal', 'onCaughtUp']);
-
-function checkSignal(signal: unknown): void {
-  if (signal !== undefined && !(typeof signal === 'object' && signal !== null && 'aborted' in signal && 'addEventListener' in signal)) {
-    throw new InvalidInputError('options.signal', `is ${describe(signal)}; it must be an AbortSignal.`);
-  }
-}

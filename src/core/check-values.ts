@@ -20,6 +20,21 @@ export function checkList(value: unknown, path: string): readonly unknown[] {
   return value as readonly unknown[];
 }
 
+export function checkFunction(value: unknown, path: string): void {
+  if (typeof value !== 'function') throw new InvalidInputError(path, `is ${value === undefined ? 'missing' : describe(value)}; it must be a function.`);
+}
+
+/** Those of the fields that are there must be functions. */
+export function checkFunctions(fields: Readonly<Record<string, unknown>>, path: string): void {
+  for (const [field, value] of Object.entries(fields)) if (value !== undefined) checkFunction(value, `${path}.${field}`);
+}
+
+export function checkSignal(value: unknown, path: string): void {
+  if (value !== undefined && !(typeof value === 'object' && value !== null && 'aborted' in value && 'addEventListener' in value)) {
+    throw new InvalidInputError(path, `is ${describe(value)}; it must be an AbortSignal.`);
+  }
+}
+
 /** Whether it is a string of 1 to `bytes` bytes of UTF-8: the quick answer; `refuseText` says what is wrong. */
 export function isText(value: unknown, bytes: number): value is string {
   return (

@@ -1,4 +1,5 @@
-import { checkFields, type EventDefaults } from '../core/check-input.js';
+import { type EventDefaults } from '../core/check-input.js';
+import { checkFields } from '../core/check-values.js';
 import { retryDefaults, systemDefaults } from '../core/defaults.js';
 import { InvalidInputError } from '../core/errors.js';
 import type { EventStore } from '../core/event-store.js';

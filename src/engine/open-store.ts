@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { checkFields } from '../core/check-input.js';
+import { checkFields } from '../core/check-values.js';
 import { checkCosmosState, checkStoreLimits } from '../core/cosmos-limits.js';
 import { InvalidInputError, isOpossumError, StorageFailedError } from '../core/errors.js';
 import type { EventStore } from '../core/event-store.js';

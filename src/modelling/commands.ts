@@ -1,5 +1,5 @@
 /* Commands by name, for those who like one door for everything that may be asked. A record of functions is all there is to it. */
-import { checkFields, isText, refuseText } from '../core/check-values.js';
+import { checkFields, checkFunction, isText, refuseText } from '../core/check-values.js';
 import { systemDefaults } from '../core/defaults.js';
 import { InvalidInputError } from '../core/errors.js';
 import type { EventStore } from '../core/event-store.js';
@@ -112,9 +112,7 @@ function handlersByName(handlers: CommandHandlers): ReadonlyMap<string, CommandH
   if (typeof handlers !== 'object' || handlers === null) throw new InvalidInputError('commands', `are ${describe(handlers)}; give an object of names and handlers.`);
   const byName = new Map(Object.entries(handlers));
   if (byName.size === 0) throw new InvalidInputError('commands', 'are none. Give at least one handler.');
-  for (const [name, handler] of byName) {
-    if (typeof handler !== 'function') throw new InvalidInputError(`commands[${JSON.stringify(name)}]`, `is ${describe(handler)}; it must be a function.`);
-  }
+  for (const [name, handler] of byName) checkFunction(handler, `commands[${JSON.stringify(name)}]`);
   return byName;
 }
 

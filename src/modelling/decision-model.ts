@@ -1,4 +1,4 @@
-import { checkFields } from '../core/check-values.js';
+import { checkFields, checkFunction } from '../core/check-values.js';
 import { InvalidInputError } from '../core/errors.js';
 import type { SequencedEvent } from '../core/event.js';
 import { describe } from '../core/json.js';
@@ -66,7 +66,7 @@ function checkHandlers(handlers: object, definitions: ReadonlyMap<string, EventD
   checkFields(handlers, `${where} handlers`, new Set(definitions.keys()), 'the handlers');
   for (const type of definitions.keys()) {
     const handler: unknown = Object.hasOwn(handlers, type) ? (handlers as Record<string, unknown>)[type] : undefined;
-    if (typeof handler !== 'function') throw new InvalidInputError(`${where} handlers[${JSON.stringify(type)}]`, `is ${describe(handler)}; it must be a function.`);
+    checkFunction(handler, `${where} handlers[${JSON.stringify(type)}]`);
   }
 }
 

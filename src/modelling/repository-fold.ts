@@ -1,5 +1,5 @@
+import { checkFunction } from '../core/check-values.js';
 import { InvalidInputError } from '../core/errors.js';
-import { describe } from '../core/json.js';
 import { makeInitial } from './decision-model.js';
 import type { EventDefinition } from './event-definition.js';
 import { definitionsByType } from './parse-events.js';
@@ -18,7 +18,7 @@ type Folding<State> = {
 
 /** Makes what turns the events of a stream into a state. With definitions only their types are folded; each event counts as a version. */
 export function makeFold<State>({ initial, events, evolve }: Folding<State>): (stream: AsyncIterable<VersionedEvent>) => Promise<Loaded<State>> {
-  if (typeof evolve !== 'function') throw new InvalidInputError('repository.evolve', `is ${describe(evolve)}; it must be a function.`);
+  checkFunction(evolve, 'repository.evolve');
   const begin = makeInitial(initial, 'repository');
   const definitions = events && definitionsByType(events, 'repository events');
   if (definitions?.size === 0) throw new InvalidInputError('repository events', 'is empty. Leave it out to fold every event of the stream.');

@@ -2,11 +2,10 @@
  * Aggregates on streams: load, decide, save, and again when somebody else saved meanwhile. Promises: a decision rested on all
  * events of its stream, and none came between its load and its save.
  */
-import { checkFields } from '../core/check-values.js';
-import { InvalidInputError, isOpossumError } from '../core/errors.js';
+import { checkFields, checkFunction } from '../core/check-values.js';
+import { isOpossumError } from '../core/errors.js';
 import type { EventStore } from '../core/event-store.js';
 import type { NewEvent } from '../core/event.js';
-import { describe } from '../core/json.js';
 import { isRejection } from './decision.js';
 import type { EventDefinition, EventOf, TypedNewEvent } from './event-definition.js';
 import { makeFold, type Loaded } from './repository-fold.js';
@@ -79,7 +78,7 @@ export function repository<State>(
   options: CommonOptions<State> & { events?: readonly EventDefinition[]; evolve: (state: State, event: never) => State },
 ): Repository<State, NewEvent> {
   const { store, streamOf, retry, ...folding } = checkFields(options, 'repository', optionKeys, 'a repository') as typeof options;
-  if (typeof streamOf !== 'function') throw new InvalidInputError('repository.streamOf', `is ${describe(streamOf)}; it must be a function.`);
+  checkFunction(streamOf, 'repository.streamOf');
   const fold = makeFold(folding);
 
   const load = async (id: string, { signal }: { signal?: AbortSignal } = {}): Promise<Loaded<State>> => {

@@ -1,4 +1,4 @@
-import { checkFields } from '../core/check-values.js';
+import { checkFields, checkFunctions, checkSignal } from '../core/check-values.js';
 import { retryDefaults, systemDefaults } from '../core/defaults.js';
 import { InvalidInputError, isOpossumError } from '../core/errors.js';
 import type { EventStore } from '../core/event-store.js';
@@ -52,12 +52,16 @@ export async function openProjection<State, Index extends IndexValues>(
   options: OpenProjectionOptions = {},
 ): Promise<ProjectionView<State, Index>> {
   checkFields(options, 'options', optionKeys, 'the options of openProjection');
+  const { readOnly, onProgress, onRebuild, onError } = options;
   const { signal, state = store.state, sleep = retryDefaults.sleep, now = systemDefaults.now, random = retryDefaults.random } = options;
+  checkFunctions({ onProgress, onRebuild, onError, sleep, now, random }, 'options');
+  checkSignal(signal, 'options.signal');
+  if (readOnly !== undefined && typeof readOnly !== 'boolean') throw new InvalidInputError('options.readOnly', `is ${describe(readOnly)}; it must be true or false.`);
   const rules = rulesOf(definition);
   signal?.throwIfAborted();
   const release = register(state, definition);
   const segments = new Segments(state, rules.name, systemDefaults.newId().slice(-12));
-  const common = { store, state, rules, segments, sleep, now, random, readOnly: options.readOnly === true };
+  const common = { store, state, rules, segments, sleep, now, random, readOnly: readOnly === true };
   let view: View;
   try {
     view = await View.open(common);
@@ -68,7 +72,7 @@ export async function openProjection<State, Index extends IndexValues>(
   }
 
   const closing = new AbortController();
-  const applying = options.readOnly ? Promise.resolve() : applyInBackground({ ...common, ...listeners(view, definition.name, options) }, closing.signal);
+  const applying = readOnly ? Promise.resolve() : applyInBackground({ ...common, ...listeners(view, definition.name, options) }, closing.signal);
   const ended = applying.catch((error: unknown) => {
     if (closing.signal.aborted) return tellError(options, definition.name, error);
     const isClosed = isOpossumError(error, 'STORE_CLOSED');

@@ -1,6 +1,6 @@
 /* What a definition says, checked and without its types: what the rest of the room runs on. */
 import { checkQuery } from '../core/check-input.js';
-import { checkFields, checkList, checkPosition, isText, refuseText } from '../core/check-values.js';
+import { checkFields, checkFunction, checkList, checkPosition, isText, refuseText } from '../core/check-values.js';
 import { InvalidInputError } from '../core/errors.js';
 import type { SequencedEvent } from '../core/event.js';
 import { describe } from '../core/json.js';
@@ -113,10 +113,6 @@ function makeRelated(related: NonNullable<AnyOptions['related']>, where: string)
       return wanted === undefined ? undefined : queryOf<EventDefinition>({ events, tags: wanted });
     },
   };
-}
-
-function checkFunction(value: unknown, path: string): void {
-  if (typeof value !== 'function') throw new InvalidInputError(path, `is ${describe(value)}; it must be a function.`);
 }
 
 function checkKeys(keys: unknown, event: SequencedEvent): readonly string[] {

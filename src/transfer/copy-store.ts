@@ -1,4 +1,5 @@
-import { checkFields, checkQuery, checkReadOptions } from '../core/check-input.js';
+import { checkQuery, checkReadOptions } from '../core/check-input.js';
+import { checkFields, checkFunctions } from '../core/check-values.js';
 import { cosmosLimits } from '../core/cosmos-limits.js';
 import { InvalidInputError, isOpossumError } from '../core/errors.js';
 import type { AppendResult, EventStore } from '../core/event-store.js';
@@ -84,7 +85,7 @@ class Copy {
       throw new InvalidInputError('options.batchSize', `is ${describe(batchSize)}; it must be a whole number from 1 to ${limits.batchEvents}.`);
     }
     if (typeof splitBatches !== 'boolean') throw new InvalidInputError('options.splitBatches', `is ${describe(splitBatches)}; it must be true or false.`);
-    if (onProgress !== undefined && typeof onProgress !== 'function') throw new InvalidInputError('options.onProgress', `is ${describe(onProgress)}; it must be a function.`);
+    checkFunctions({ onProgress }, 'options');
     checkReadOptions({ ...(after === undefined ? {} : { after }), ...(signal === undefined ? {} : { signal }) });
     this.#source = { from, to, query: checkQuery(query, 'options.query'), after: after ?? 0, signal };
     this.#batchSize = batchSize;

@@ -1,4 +1,5 @@
-import { checkFields, checkQuery, checkReadOptions } from '../core/check-input.js';
+import { checkQuery, checkReadOptions } from '../core/check-input.js';
+import { checkFields } from '../core/check-values.js';
 import { InvalidInputError } from '../core/errors.js';
 import type { EventStore } from '../core/event-store.js';
 import type { SequencedEvent } from '../core/event.js';

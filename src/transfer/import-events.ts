@@ -1,4 +1,4 @@
-import { checkFields } from '../core/check-input.js';
+import { checkFields } from '../core/check-values.js';
 import { InvalidInputError, isOpossumError, type EventIdConflictError, type OpossumError } from '../core/errors.js';
 import type { EventStore } from '../core/event-store.js';
 import { describe } from '../core/json.js';

@@ -557,3 +557,10 @@ async function until(condition: () => boolean | Promise<boolean>): Promise<void>
 }
 
 const oneTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+test('refuses options that make no sense', async () => {
+  const store = openMemoryStore();
+  const wrong: [string, object][] = [['onError', { onError: 'log' }], ['onRebuild', { onRebuild: true }], ['onProgress', { onProgress: {} }], ['sleep', { sleep: 5 }], ['signal', { signal: 'stop' }], ['readOnly', { readOnly: 'yes' }]];
+  for (const [field, options] of wrong) await expect(openProjection(store, courses, options), field).rejects.toMatchObject({ code: 'INVALID_INPUT', path: `options.${field}` });
+  await store.close();
+});

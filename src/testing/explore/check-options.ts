@@ -1,4 +1,4 @@
-import { checkFields } from '../../core/check-values.js';
+import { checkFields, checkFunction } from '../../core/check-values.js';
 import { retryDefaults } from '../../core/defaults.js';
 import { InvalidInputError } from '../../core/errors.js';
 import { describe } from '../../core/json.js';
@@ -58,10 +58,6 @@ function checkWhole(value: unknown, path: string, least: number, most = Number.M
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= least && value <= most) return;
   const bounds = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
   throw new InvalidInputError(path, `is ${describe(value)}; it must be a whole number ${bounds}.`);
-}
-
-function checkFunction(value: unknown, path: string): void {
-  if (typeof value !== 'function') throw new InvalidInputError(path, `is ${value === undefined ? 'missing' : describe(value)}; it must be a function.`);
 }
 
 function checkValues(value: unknown, path: string, least: number): void {

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { checkFields } from '../../core/check-values.js';
+import { checkFields, checkFunction } from '../../core/check-values.js';
 import { retryDefaults } from '../../core/defaults.js';
 import { InvalidInputError } from '../../core/errors.js';
 import { describe } from '../../core/json.js';
@@ -83,10 +83,6 @@ function checkKill(kill: RaceOptions<unknown>['kill'], commands: number): RaceSe
 function checkWhole(value: unknown, where: string, least: number, most: number): void {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= least && value <= most) return;
   throw new InvalidInputError(where, `is ${describe(value)}; it must be a whole number from ${least} to ${most}${where.endsWith('times') ? ', the number of commands' : ''}.`);
-}
-
-function checkFunction(value: unknown, where: string): void {
-  if (typeof value !== 'function') throw new InvalidInputError(where, `is ${value === undefined ? 'missing' : describe(value)}; it must be a function.`);
 }
 
 function checkText(value: unknown, where: string, what: string): void {

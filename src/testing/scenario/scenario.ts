@@ -1,9 +1,8 @@
 /* Given some events, when a command comes, then these events follow: the test of one handler, alone. */
-import { checkFields } from '../../core/check-values.js';
+import { checkFields, checkFunction } from '../../core/check-values.js';
 import { InvalidInputError } from '../../core/errors.js';
 import type { EventStore } from '../../core/event-store.js';
 import type { NewEvent } from '../../core/event.js';
-import { describe } from '../../core/json.js';
 import { openMemoryStore } from '../../memory/memory-event-store.js';
 import { isRejection } from '../../modelling/decision.js';
 import { assertOutcome, textOf, type Expected, type ScenarioOutcome } from './expectation.js';
@@ -41,7 +40,7 @@ export interface ScenarioRun<Result> {
  */
 export function scenario<Command, Result>(handler: Handler<Command, Result>, options: ScenarioOptions = {}): Scenario<Command, Result> {
   checkFields(options, 'options', optionKeys, 'the options of a scenario');
-  if (typeof handler !== 'function') throw new InvalidInputError('handler', `is ${describe(handler)}; it must be a function.`);
+  checkFunction(handler, 'handler');
   const { store = openMemoryStore } = options;
   return withGiven(handler, () => store(), []);
 }
