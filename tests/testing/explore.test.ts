@@ -152,6 +152,25 @@ describe('a replay', () => {
   });
 });
 
+describe('how much', () => {
+  test('ends with the time limit, and says how many runs that were', async () => {
+    const act = (store: EventStore): Promise<unknown> => store.append({ type: 'A', data: null });
+    const { runs } = await explore({ commands: ['one', 'two'], act, invariant: () => true, runs: 10_000_000, timeLimitMs: 50 });
+    expect(runs).toBeGreaterThan(0);
+    expect(runs).toBeLessThan(10_000_000);
+  });
+
+  test('is thousands of orders a second with three commands', async () => {
+    const before = process.cpuUsage();
+    const act = (store: EventStore, command: Enrol): Promise<unknown> =>
+      decide(store, { taken: takenIn(command.courseId) }, ({ taken: count }) => (count < 2 ? SeatTaken(command) : reject('full')));
+    const { runs } = await explore({ given, commands: enrolments, act, invariant: (history) => taken(history) <= 2, runs: 2000, timeLimitMs: 60_000 });
+    const { user, system } = process.cpuUsage(before);
+    expect(runs).toBe(2000);
+    console.log(`${Math.round((runs * 1e6) / (user + system))} runs of three commands per second of the processor`);
+  });
+});
+
 describe('time', () => {
   test('is virtual: a handler that backs off for hours is done at once', async () => {
     const began = performance.now();
@@ -169,7 +188,8 @@ describe('time', () => {
     };
     await explore({ given, commands: enrolments, act, invariant: (history) => taken(history) <= 2, runs: 200, timeLimitMs: 60_000 });
     expect(Math.max(...times)).toBeGreaterThan(3_600_000 / 4);
-    expect(performance.now() - began).toBeLessThan(3_600_000 / 4);
+    // Milliseconds of the processor for hours of back-off; a minute is for machines that do much else.
+    expect(performance.now() - began).toBeLessThan(60_000);
   });
 
   test('is the same for timers, intervals, dates, signals and context', async () => {

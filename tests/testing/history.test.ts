@@ -227,9 +227,12 @@ describe('recordHistory', () => {
   });
 });
 
-test('checks thousands of operations without trouble', () => {
+test('checks a hundred thousand operations without trouble', () => {
+  expect(checkHistory(longHistory(100_000))).toMatchObject({ operations: 100_000, events: 50_000 });
+});
+
+test('finds the one contradiction among thousands of operations', () => {
   const history = longHistory(10_000);
-  expect(checkHistory(history)).toMatchObject({ operations: 10_000, events: 5_000 });
   const { condition } = history.operations[9_999] as { condition: { after: number } };
   condition.after = 2_000;
   expect(contradictionIn(history).operations).toHaveLength(2);
