@@ -4,6 +4,7 @@
  * exactly once: who was handed an event and died before the checkpoint was saved is handed it again, and when a process stalls,
  * two may handle the same event for a moment. `position` and `id` tell a repetition.
  */
+import { checkStore } from '../core/check-values.js';
 import { checkFields } from '../core/check-values.js';
 import { systemDefaults } from '../core/defaults.js';
 import { InvalidInputError } from '../core/errors.js';
@@ -88,6 +89,7 @@ export type ConsumerStatus = {
 export function consume<const Definition extends EventDefinition>(store: EventStore, options: TypedConsumerOptions<Definition>): Consumer;
 export function consume(store: EventStore, options: ConsumerOptions): Consumer;
 export function consume(store: EventStore, options: AnyOptions): Consumer {
+  checkStore(store, 'store');
   return new StoreConsumer(store, checkConsumerOptions(options));
 }
 

@@ -1,4 +1,5 @@
 /* One consumer object: stands by for the lease, works while it has it, and stands by again when it lost it. */
+import { checkGiven } from '../core/check-values.js';
 import { checkFields, checkPosition } from '../core/check-values.js';
 import { retryDefaults } from '../core/defaults.js';
 import { isOpossumError, PositionAheadError } from '../core/errors.js';
@@ -46,7 +47,8 @@ export class StoreConsumer implements Consumer {
   }
 
   async waitFor(position: number, options: { signal?: AbortSignal } = {}): Promise<void> {
-    checkPosition(position ?? null, 'position', 0);
+    checkGiven(position, 'position');
+    checkPosition(position, 'position', 0);
     const { signal } = checkFields(options, 'options', waitKeys, 'the options of waitFor') as typeof options;
     const head = await this.#store.head();
     if (position > head) throw new PositionAheadError(position, head);

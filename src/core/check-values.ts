@@ -20,6 +20,17 @@ export function checkList(value: unknown, path: string): readonly unknown[] {
   return value as readonly unknown[];
 }
 
+/** What must be given: `undefined` is no value of it. */
+export function checkGiven(value: unknown, path: string): void {
+  if (value === undefined) throw new InvalidInputError(path, 'is missing.');
+}
+
+/** Looks no further than a person who mixed up arguments needs. */
+export function checkStore(value: unknown, path: string): void {
+  if (typeof value === 'object' && value !== null && 'read' in value && 'append' in value) return;
+  throw new InvalidInputError(path, `is ${value === undefined ? 'missing' : describe(value)}; it must be an open event store.`);
+}
+
 export function checkFunction(value: unknown, path: string): void {
   if (typeof value !== 'function') throw new InvalidInputError(path, `is ${value === undefined ? 'missing' : describe(value)}; it must be a function.`);
 }

@@ -3,6 +3,7 @@ import { InvalidInputError, StorageFailedError } from '../core/errors.js';
 import { checkName, isName } from '../core/names.js';
 import { codeOf, messageOf } from '../disk/error-code.js';
 import { findFiles } from '../disk/find-files.js';
+import { checkDirectory } from './context-location.js';
 import { isShared } from './registry.js';
 import { systemPorts } from './system-ports.js';
 
@@ -52,6 +53,7 @@ export async function deleteContext(directory: string, name: string): Promise<vo
 }
 
 async function checkFolder(directory: string): Promise<void> {
+  checkDirectory(directory, 'directory');
   const found = await systemPorts.disk.stat(directory);
   if (found?.kind !== 'directory') {
     throw new InvalidInputError('directory', found ? `is ${directory}, which is not a folder.` : `is ${directory}, which does not exist.`);

@@ -36,13 +36,15 @@ export type HousekeepingOptions = {
 const idleMs = 1000;
 /** While appends never pause, the durable mark moves so often: it is what tells of a ledger that lost its end. */
 const busySaveMs = 5000;
-/** How long `finish` compares event files that others may have left undone: programs that only ever run for a moment get on too. */
-const finishHealMs = 200;
-/** How long `finish` makes event files durable; the rest is compared by the next writer. */
-const finishSyncMs = 200;
+/**
+ * How long `finish` compares event files that others may have left undone, and how long it makes files durable: programs that only
+ * ever run for a moment get on too, and one that ran for longer may take half of that time again. The next writer does the rest.
+ */
+const finishMs = { least: 200, most: 5000 };
 
 export class Housekeeping {
   readonly #options: HousekeepingOptions;
+  readonly #openedMs: number;
   #saveAgainMs = 0;
   #cancelIdle: (() => void) | undefined;
   #tidying: Promise<void> | undefined;
@@ -52,6 +54,7 @@ export class Housekeeping {
 
   constructor(options: HousekeepingOptions) {
     this.#options = options;
+    this.#openedMs = options.clock.monotonic();
   }
 
   /** Notes a commit: there will be something to do. */
@@ -77,9 +80,10 @@ export class Housekeeping {
     const { eventFiles, clock, directory, mayWrite, warn } = this.#options;
     if (mayWrite() && (await this.#isInPlace())) {
       try {
-        const healEnd = clock.monotonic() + finishHealMs;
+        const boundMs = Math.min(finishMs.most, Math.max(finishMs.least, (clock.monotonic() - this.#openedMs) / 2));
+        const healEnd = clock.monotonic() + boundMs;
         await eventFiles?.flush(() => clock.monotonic() < healEnd);
-        const end = clock.monotonic() + finishSyncMs;
+        const end = clock.monotonic() + boundMs;
         await eventFiles?.syncFiles(() => clock.monotonic() < end);
       } catch (error) {
         warn(

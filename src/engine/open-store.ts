@@ -9,6 +9,7 @@ import type { Disk } from '../disk/disk.js';
 import { codeOf, messageOf } from '../disk/error-code.js';
 import type { EventFileFormat } from '../ledger/header.js';
 import { FileStateStore } from '../state/file-state-store.js';
+import { checkDirectory, refuseContextWithin } from './context-location.js';
 import { Engine, type EnginePorts } from './engine.js';
 import { FileEventStore } from './file-event-store.js';
 import type { Durability } from './ledger-view.js';
@@ -82,9 +83,7 @@ type CheckedOptions = Required<Omit<OpenStoreOptions, 'eventFiles' | 'limits'>> 
 function checkOptions(options: OpenStoreOptions): CheckedOptions {
   checkFields(options, 'options', optionKeys, 'openStore options');
   const { directory, context = 'default', durability = 'commit', eventFiles, lockTimeout = 15_000, readOnly = false } = options;
-  if (typeof directory !== 'string' || directory === '') {
-    throw new InvalidInputError('options.directory', `is ${describe(directory)}; it must be the path of a folder.`);
-  }
+  checkDirectory(directory, 'options.directory');
   checkName(context, 'options.context');
   checkOneOf(durability, ['commit', 'os'], 'options.durability');
   if (eventFiles !== undefined) checkOneOf(eventFiles, ['json', 'msgpack', 'none'], 'options.eventFiles');
@@ -118,6 +117,7 @@ async function makeFolders(folder: string, disk: Disk): Promise<void> {
   if (found?.kind === 'directory') return;
   if (found) throw new InvalidInputError('options.directory', `leads to ${folder}, which is not a folder.`);
   const parent = path.dirname(folder);
+  await refuseContextWithin(parent, disk);
   if (parent !== folder) await makeFolders(parent, disk);
   if (await disk.makeDirectory(folder)) await disk.syncDirectory(parent);
 }

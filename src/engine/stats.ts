@@ -1,11 +1,11 @@
 import path from 'node:path';
 import { InvalidInputError } from '../core/errors.js';
-import { checkName } from '../core/names.js';
 import type { Disk } from '../disk/disk.js';
 import { readLockOwner } from '../locking/owner.js';
 import type { LockOwner } from '../locking/lock.js';
 import { scanChain, indexedEvents } from '../ledger/scan-chain.js';
 import { headerPoint, openLedgerFileReadOnly, type EventFileFormat } from '../ledger/header.js';
+import { checkLocation } from './context-location.js';
 import { systemPorts } from './system-ports.js';
 
 export type StatsOptions = {
@@ -42,10 +42,9 @@ export type StoreStats = {
  * @throws InvalidInputError when there is no such store; LedgerCorruptError.
  */
 export async function storeStats(options: StatsOptions): Promise<StoreStats> {
-  const context = checkName(options.context ?? 'default', 'options.context');
+  const { folder: directory, context } = checkLocation(options, ['topTags'], 'the options of storeStats');
   const topTags = options.topTags ?? 20;
   if (!Number.isSafeInteger(topTags) || topTags < 0) throw new InvalidInputError('options.topTags', 'must be a whole number from 0.');
-  const directory = path.join(path.resolve(options.directory), context);
   const { disk } = systemPorts;
   const { file, header } = await openLedgerFileReadOnly(directory, disk);
   const types = new Map<string, number>();

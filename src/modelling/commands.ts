@@ -1,4 +1,5 @@
 /* Commands by name, for those who like one door for everything that may be asked. A record of functions is all there is to it. */
+import { checkStore } from '../core/check-values.js';
 import { checkFields, checkFunction, isText, refuseText } from '../core/check-values.js';
 import { systemDefaults } from '../core/defaults.js';
 import { InvalidInputError } from '../core/errors.js';
@@ -7,7 +8,7 @@ import type { JsonObject } from '../core/event.js';
 import { checkJsonObject, describe } from '../core/json.js';
 import { limits } from '../core/limits.js';
 import { withContext } from './context.js';
-import { applySchema, type Awaitable } from './schema-check.js';
+import { applySchema, checkSchema, type Awaitable } from './schema-check.js';
 import type { StandardSchemaV1 } from './standard-schema.js';
 
 /** What a handler learns about the command besides its payload. */
@@ -75,6 +76,7 @@ type ArgumentsFor<Payload> = undefined extends Payload ? [payload?: Payload, opt
  * @throws InvalidInputError
  */
 export function commands<Handlers extends CommandHandlers>(store: EventStore, handlers: Handlers, options: CommandsOptions = {}): Dispatch<Handlers> {
+  checkStore(store, 'store');
   const { newId = systemDefaults.newId } = checkFields(options, 'options', dispatcherKeys, 'the options of a dispatcher') as CommandsOptions;
   const byName = handlersByName(handlers);
 
@@ -100,6 +102,8 @@ export function command<Schema extends StandardSchemaV1, Result>(
   schema: Schema,
   handle: CommandHandler<StandardSchemaV1.InferOutput<Schema>, Result>,
 ): (store: EventStore, payload: StandardSchemaV1.InferInput<Schema>, context: CommandContext) => Promise<Result> {
+  checkSchema(schema, 'schema');
+  checkFunction(handle, 'handle');
   const outputSchema = schema as StandardSchemaV1<unknown, StandardSchemaV1.InferOutput<Schema>>;
   return async (store, payload, context) => handle(store, await applySchema(outputSchema, payload, () => context.name), context);
 }

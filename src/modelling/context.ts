@@ -1,7 +1,9 @@
 /* Where events come from: ids that lead from an event to the request behind it, carried in metadata. */
+import { checkStore } from '../core/check-values.js';
 import type { JsonObject, JsonValue, NewEvent, SequencedEvent } from '../core/event.js';
 import { InvalidInputError } from '../core/errors.js';
 import type { EventStore } from '../core/event-store.js';
+import { describe } from '../core/json.js';
 import { versionKey } from './schema-version.js';
 import { shareMarks } from './stream-marks.js';
 
@@ -22,6 +24,8 @@ export type EventContext = {
  * @throws InvalidInputError for the key `schemaVersion`, which belongs to event definitions.
  */
 export function withContext(context: EventContext, store: EventStore): EventStore {
+  if (!isObject(context)) throw new InvalidInputError('context', `is ${describe(context)}; it must be an object of metadata.`);
+  checkStore(store, 'store');
   if (versionKey in context) throw new InvalidInputError(`context.${versionKey}`, 'is kept by event definitions. Use another key.');
   const add = (event: NewEvent): NewEvent => (isObject(event) ? { ...event, metadata: merge(context, event.metadata) } : event);
   const wrapper: EventStore = {
@@ -39,6 +43,7 @@ export function withContext(context: EventContext, store: EventStore): EventStor
 
 /** The context of what is done because of `event`: its correlation goes on, and it is the cause. */
 export function causedBy(event: SequencedEvent): { correlationId: string; causationId: string } {
+  if (!isObject(event) || !isObject(event.metadata)) throw new InvalidInputError('event', `is ${describe(event)}; it must be an event that a store gave.`);
   const { correlationId } = event.metadata;
   return { correlationId: typeof correlationId === 'string' ? correlationId : event.id, causationId: event.id };
 }

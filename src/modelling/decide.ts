@@ -3,11 +3,13 @@
  * match up to the head of one read, and nothing that matches came between that read and the append. Nothing is appended twice:
  * only a failed condition is tried again, never an append whose outcome is unknown.
  */
+import { checkFunction, checkStore } from '../core/check-values.js';
 import type { AppendCondition } from '../core/condition.js';
 import { checkFields } from '../core/check-values.js';
 import { InvalidInputError, isOpossumError, type AppendConditionFailedError } from '../core/errors.js';
 import type { AppendResult, EventStore } from '../core/event-store.js';
 import type { NewEvent } from '../core/event.js';
+import { describe } from '../core/json.js';
 import { matchesQuery, type Query } from '../core/query.js';
 import { traced, traces, type DecideTrace } from '../core/traces.js';
 import { explainConflict, type LostRace } from './decision-conflict.js';
@@ -41,6 +43,9 @@ export async function decide<Models extends DecisionModels, const Decided extend
   decision: (state: StatesOf<Models>, context: DecisionContext) => Decided | Promise<Decided>,
   options: DecideOptions = {},
 ): Promise<DecideResult<StatesOf<Models>, Decided>> {
+  checkStore(store, 'store');
+  checkModels(models);
+  checkFunction(decision, 'decision');
   checkFields(options, 'options', optionKeys, 'the options of decide');
   const parts = Object.entries(models).map(([name, model]) => ({ name, model }));
   if (parts.length === 0) throw new InvalidInputError('models', 'are none. Give at least one, or append without a decision.');
@@ -51,6 +56,14 @@ export async function decide<Models extends DecisionModels, const Decided extend
     () => ({ models: parts.map(({ name }) => name), attempts: 0, conflicts: [] }),
     (message) => decideOn(store, parts, boundary, decision as Decider, options, message),
   ) as Promise<DecideResult<StatesOf<Models>, Decided>>;
+}
+
+function checkModels(models: unknown): void {
+  if (typeof models !== 'object' || models === null) throw new InvalidInputError('models', `is ${models === undefined ? 'missing' : describe(models)}; it must be an object of names and decision models.`);
+  for (const [name, model] of Object.entries(models)) {
+    const isModel = typeof model === 'object' && model !== null && 'query' in model;
+    if (!isModel) throw new InvalidInputError(`models.${name}`, `is ${describe(model)}; it must be made by decisionModel().`);
+  }
 }
 
 type Decision = DecideResult<unknown, Outcome>;

@@ -9,7 +9,7 @@ import { describe } from '../core/json.js';
 import { limits } from '../core/limits.js';
 import { sameJson } from '../core/same-content.js';
 import type { EventDefinition, EventOptions, TypedEvent, TypedNewEvent } from './event-definition.js';
-import { andThen, applySchema, expectSync, type Awaitable } from './schema-check.js';
+import { andThen, applySchema, checkSchema, expectSync, type Awaitable } from './schema-check.js';
 import { versionKey, versionOf, withVersion } from './schema-version.js';
 import type { StandardSchemaV1 } from './standard-schema.js';
 import { derivedTags, type DerivedTags, type TagKeysIn } from './tag.js';
@@ -44,6 +44,7 @@ export function defineEvent<const Type extends string, Schema extends StandardSc
   type Data = StandardSchemaV1.InferOutput<Schema>;
   type Input = StandardSchemaV1.InferInput<Schema>;
   if (!isText(type, limits.typeBytes)) refuseText(type, 'type', limits.typeBytes);
+  checkSchema(schema, `schema of ${type}`);
   checkFields(options, `${type} options`, optionKeys, 'the options of an event definition');
   const { tags = () => [], version = 1, upcasts = {} } = options;
   checkVersions(version, upcasts, type);

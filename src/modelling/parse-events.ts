@@ -1,3 +1,4 @@
+import { checkList } from '../core/check-values.js';
 import { InvalidInputError } from '../core/errors.js';
 import type { SequencedEvent } from '../core/event.js';
 import type { EventDefinition } from './event-definition.js';
@@ -16,6 +17,7 @@ export function parseEvents(events: AsyncIterable<SequencedEvent>, definitions: 
 
 /** @throws InvalidInputError when two of them have one type. */
 export function definitionsByType(definitions: readonly EventDefinition[], where = 'definitions'): ReadonlyMap<string, EventDefinition> {
+  checkList(definitions, where);
   const byType = new Map<string, EventDefinition>();
   for (const definition of definitions) {
     if (byType.has(definition.type)) throw new InvalidInputError(where, `hold ${JSON.stringify(definition.type)} twice. Leave one out.`);

@@ -1,5 +1,6 @@
 /* Puts values through a Standard Schema. A schema may answer at once or later: what is built on it stays synchronous as long as it can. */
 import { InvalidInputError } from '../core/errors.js';
+import { describe } from '../core/json.js';
 import type { StandardSchemaV1 } from './standard-schema.js';
 
 export type Awaitable<T> = T | Promise<T>;
@@ -11,6 +12,12 @@ export function isPromise<T>(value: Awaitable<T>): value is Promise<T> {
 /** Goes on with `next` at once when `value` is there already. */
 export function andThen<T, U>(value: Awaitable<T>, next: (value: T) => Awaitable<U>): Awaitable<U> {
   return isPromise(value) ? value.then(next) : next(value);
+}
+
+/** @throws InvalidInputError unless it is a Standard Schema. */
+export function checkSchema(schema: unknown, path: string): void {
+  const isSchema = (typeof schema === 'object' || typeof schema === 'function') && schema !== null && '~standard' in schema;
+  if (!isSchema) throw new InvalidInputError(path, `is ${schema === undefined ? 'missing' : describe(schema)}; it must be a schema of zod, valibot, arktype, or another library that implements Standard Schema.`);
 }
 
 /** The schema's output. @throws InvalidInputError whose path is what `where` gives, and the path within the value. */

@@ -3,6 +3,7 @@
  * Promises: no two batches get the same version, whichever process appends them, and a refused batch leaves no trace. An append
  * at a version carries a condition that no event of the stream came after it, so the store itself decides the race.
  */
+import { checkStore } from '../core/check-values.js';
 import { checkFields } from '../core/check-values.js';
 import type { AppendCondition } from '../core/condition.js';
 import { InvalidInputError, isOpossumError, StorageFailedError, WrongExpectedVersionError } from '../core/errors.js';
@@ -71,6 +72,7 @@ export interface Stream {
  * @throws InvalidInputError
  */
 export function stream(store: EventStore, id: string): Stream {
+  checkStore(store, 'store');
   const versions = streamVersions(store, id);
   return {
     id,

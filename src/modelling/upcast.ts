@@ -1,7 +1,8 @@
+import { checkFunction } from '../core/check-values.js';
 import { InvalidInputError } from '../core/errors.js';
 import type { JsonValue } from '../core/event.js';
 import { describe } from '../core/json.js';
-import { andThen, applySchema, type Awaitable } from './schema-check.js';
+import { andThen, applySchema, checkSchema, type Awaitable } from './schema-check.js';
 import type { StandardSchemaV1 } from './standard-schema.js';
 
 /** Brings data of one version to the next. Made by `upcast`. */
@@ -18,6 +19,8 @@ export type Upcasts = { readonly [fromVersion: number]: Upcast };
  * @example defineEvent('CourseDefined', courseV2, { version: 2, upcasts: { 1: upcast(courseV1, (old) => ({ ...old, seats: 10 })) } })
  */
 export function upcast<Output>(schema: StandardSchemaV1<unknown, Output>, change: (old: Output) => JsonValue): Upcast {
+  checkSchema(schema, 'schema');
+  checkFunction(change, 'change');
   return { apply: (data, where) => andThen(applySchema(schema, data, where), change) };
 }
 

@@ -1,4 +1,4 @@
-import { checkFields, checkFunctions, checkSignal } from '../core/check-values.js';
+import { checkFields, checkFunctions, checkSignal, checkStore } from '../core/check-values.js';
 import { retryDefaults, systemDefaults } from '../core/defaults.js';
 import { InvalidInputError, isOpossumError } from '../core/errors.js';
 import type { EventStore } from '../core/event-store.js';
@@ -51,6 +51,7 @@ export async function openProjection<State, Index extends IndexValues>(
   definition: Projection<State, Index>,
   options: OpenProjectionOptions = {},
 ): Promise<ProjectionView<State, Index>> {
+  checkStore(store, 'store');
   checkFields(options, 'options', optionKeys, 'the options of openProjection');
   const { readOnly, onProgress, onRebuild, onError } = options;
   const { signal, state = store.state, sleep = retryDefaults.sleep, now = systemDefaults.now, random = retryDefaults.random } = options;

@@ -2,6 +2,7 @@
  * What a program holds of a projection: reads, and waiting. Promises: a read shows the state after some event, `status().position`,
  * which never goes back while the projection is not built anew; a state that was not made of these events is never shown.
  */
+import { checkGiven } from '../core/check-values.js';
 import { checkFields, checkList, checkPosition } from '../core/check-values.js';
 import { InvalidInputError, isOpossumError, StoreClosedError, type OpossumError } from '../core/errors.js';
 import type { EventStore } from '../core/event-store.js';
@@ -106,6 +107,7 @@ export class View {
   }
 
   async waitFor(position: number, options: WaitOptions = {}): Promise<void> {
+    checkGiven(position, 'position');
     checkPosition(position, 'position', 0);
     const { signal } = checkFields(options, 'options', waitKeys, 'the options of waiting') as WaitOptions;
     const { store, rules } = this.#options;

@@ -1,5 +1,5 @@
 import { checkQuery, checkReadOptions } from '../core/check-input.js';
-import { checkFields, checkFunctions } from '../core/check-values.js';
+import { checkFields, checkFunctions, checkStore } from '../core/check-values.js';
 import { cosmosLimits } from '../core/cosmos-limits.js';
 import { InvalidInputError, isOpossumError } from '../core/errors.js';
 import type { AppendResult, EventStore } from '../core/event-store.js';
@@ -165,11 +165,6 @@ class Copy {
 }
 
 const optionKeys = new Set(['query', 'after', 'batchSize', 'splitBatches', 'signal', 'onProgress']);
-
-function checkStore(value: unknown, path: string): void {
-  if (typeof value === 'object' && value !== null && 'read' in value && 'append' in value && 'head' in value) return;
-  throw new InvalidInputError(path, `is ${describe(value)}; it must be an open event store.`);
-}
 
 function toNewEvent({ position: _, ...event }: SequencedEvent): NewEvent {
   return event;

@@ -25,6 +25,8 @@ function setUp(): Setup {
   return { directory, destination, backup: () => backupContext({ directory, destination }) };
 }
 
+const placesOf = ({ directory, destination }: Setup) => ({ directory, destination });
+
 const numbered = (from: number, to: number): NewEvent[] => Array.from({ length: to - from + 1 }, (_, i) => ({ id: `e${from + i}`, type: 'Counted', tags: [`n:${from + i}`], data: { n: from + i } }));
 
 async function append(directory: string, events: NewEvent[], options: Partial<OpenStoreOptions> = {}): Promise<void> {
@@ -193,7 +195,7 @@ describe('a further backup', () => {
         return opened;
       },
     }));
-    await expect(backupOn(setup, ports)).rejects.toMatchObject({ code: 'STORAGE_FAILED', outcome: 'unknown' });
+    await expect(backupOn(placesOf(setup), ports)).rejects.toMatchObject({ code: 'STORAGE_FAILED', outcome: 'unknown' });
     expect(fs.existsSync(path.join(setup.destination, 'default', 'ledger.unsynced'))).toBe(true);
     expect(await setup.backup()).toMatchObject({ head: 5 });
     await expectSameStore(setup);
@@ -213,7 +215,7 @@ describe('a backup that does not pass verification fails', () => {
         return opened;
       },
     }));
-    await expect(backupOn(setup, ports)).rejects.toMatchObject({ code: 'LEDGER_CORRUPT' });
+    await expect(backupOn(placesOf(setup), ports)).rejects.toMatchObject({ code: 'LEDGER_CORRUPT' });
     expect(fs.readdirSync(setup.destination)).toEqual([]);
   });
 
@@ -328,7 +330,7 @@ describe('a backup is refused', () => {
     const hold = await systemPorts.openLock(path.join(setup.destination, 'default')).acquire(1000);
     try {
       const impatient: EnginePorts = { ...withDisk((disk) => disk), openLock: (folder) => ({ acquire: () => systemPorts.openLock(folder).acquire(50) }) };
-      await expect(backupOn(setup, impatient)).rejects.toMatchObject({ code: 'LOCK_TIMEOUT', message: expect.stringMatching(new RegExp(`^Process ${process.pid} on host .* writes to`)) as string });
+      await expect(backupOn(placesOf(setup), impatient)).rejects.toMatchObject({ code: 'LOCK_TIMEOUT', message: expect.stringMatching(new RegExp(`^Process ${process.pid} on host .* writes to`)) as string });
     } finally {
       await hold.release();
     }
@@ -338,8 +340,8 @@ describe('a backup is refused', () => {
     const setup = setUp();
     fs.mkdirSync(setup.directory);
     await expect(setup.backup()).rejects.toMatchObject({ code: 'INVALID_INPUT', path: 'options.directory' });
-    await expect(backupContext({ ...setup, destination: '' })).rejects.toMatchObject({ code: 'INVALID_INPUT', path: 'options.destination' });
-    await expect(backupContext({ ...setup, context: '..' })).rejects.toMatchObject({ code: 'INVALID_INPUT', path: 'options.context' });
+    await expect(backupContext({ ...placesOf(setup), destination: '' })).rejects.toMatchObject({ code: 'INVALID_INPUT', path: 'options.destination' });
+    await expect(backupContext({ ...placesOf(setup), context: '..' })).rejects.toMatchObject({ code: 'INVALID_INPUT', path: 'options.context' });
   });
 });
 
@@ -400,7 +402,7 @@ describe('a backup that is cut off', () => {
     await append(setup.directory, numbered(1, 3));
     const abort = new AbortController();
     const reason = new Error('enough');
-    await expect(backupContext({ ...setup, signal: abort.signal, onProgress: ({ step }) => step === 'event files' && abort.abort(reason) })).rejects.toBe(reason);
+    await expect(backupContext({ ...placesOf(setup), signal: abort.signal, onProgress: ({ step }) => step === 'event files' && abort.abort(reason) })).rejects.toBe(reason);
     expect(fs.readdirSync(setup.destination)).toEqual([]);
     expect(await setup.backup()).toMatchObject({ head: 3, incremental: false });
   });
@@ -409,7 +411,7 @@ describe('a backup that is cut off', () => {
     const setup = setUp();
     await append(setup.directory, numbered(1, 3));
     const ports = withDisk((disk) => ({ ...disk, createFile: () => Promise.reject(systemError('ENOSPC')) }));
-    await expect(backupOn(setup, ports)).rejects.toMatchObject({ code: 'STORAGE_FAILED', message: expect.stringMatching(/disk is full/) as string });
+    await expect(backupOn(placesOf(setup), ports)).rejects.toMatchObject({ code: 'STORAGE_FAILED', message: expect.stringMatching(/disk is full/) as string });
   });
 });
 
@@ -418,7 +420,7 @@ async function cutEverywhere(setup: Setup, reset: () => void, look: () => Promis
   for (let n = 1; ; n++) {
     reset();
     const counter = { left: n };
-    const failed = await backupOn(setup, withDisk((disk) => failingFrom(disk, counter))).then(() => false, () => true);
+    const failed = await backupOn(placesOf(setup), withDisk((disk) => failingFrom(disk, counter))).then(() => false, () => true);
     await look();
     await setup.backup();
     await expectSameStore(setup);

@@ -5,7 +5,6 @@
  */
 import path from 'node:path';
 import { InvalidInputError, isOpossumError } from '../../core/errors.js';
-import { checkName } from '../../core/names.js';
 import { codeOf } from '../../disk/error-code.js';
 import { sleep } from '../../disk/clock.js';
 import { openLedgerFileReadOnly } from '../../ledger/header.js';
@@ -13,6 +12,7 @@ import { rewriteUnsynced } from '../../ledger/unsynced.js';
 import type { LockHold } from '../../locking/lock.js';
 import { Breather } from '../breather.js';
 import { writeCheckpoint } from '../checkpoint.js';
+import { checkDirectory, checkLocation } from '../context-location.js';
 import type { EnginePorts } from '../engine.js';
 import { systemPorts } from '../system-ports.js';
 import { copyLedger } from './backup-copy.js';
@@ -70,10 +70,8 @@ export function backupContext(options: BackupOptions): Promise<BackupReport> {
 
 /** `backupContext` on other ports. */
 export async function backupOn(options: BackupOptions, ports: EnginePorts): Promise<BackupReport> {
-  const context = checkName(options.context ?? 'default', 'options.context');
-  for (const name of ['directory', 'destination'] as const) {
-    if (typeof options[name] !== 'string' || options[name] === '') throw new InvalidInputError(`options.${name}`, 'must be the path of a folder.');
-  }
+  const { context } = checkLocation(options, ['destination', 'signal', 'onProgress'], 'the options of backupContext');
+  checkDirectory(options.destination, 'options.destination');
   try {
     return await new Backup(options, context, ports).run();
   } catch (error) {

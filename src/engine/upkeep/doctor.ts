@@ -1,7 +1,6 @@
-import path from 'node:path';
-import { InvalidInputError, isOpossumError, StorageFailedError } from '../../core/errors.js';
-import { checkName } from '../../core/names.js';
+import { isOpossumError, StorageFailedError } from '../../core/errors.js';
 import { codeOf, messageOf } from '../../disk/error-code.js';
+import { checkLocation } from '../context-location.js';
 import type { EnginePorts } from '../engine.js';
 import { systemPorts } from '../system-ports.js';
 import { gatherFacts } from './doctor-facts.js';
@@ -36,9 +35,7 @@ export function doctorContext(options: DoctorOptions): Promise<DoctorReport> {
 
 /** `doctorContext` on other ports. */
 export async function doctorOn(options: DoctorOptions, ports: EnginePorts): Promise<DoctorReport> {
-  const context = checkName(options.context ?? 'default', 'options.context');
-  if (typeof options.directory !== 'string' || options.directory === '') throw new InvalidInputError('options.directory', 'must be the path of a folder.');
-  const folder = path.join(path.resolve(options.directory), context);
+  const { folder } = checkLocation(options, [], 'the options of doctorContext');
   try {
     const findings = judge(await gatherFacts(folder, ports));
     return { ok: findings.every(({ level }) => level === 'note'), folder, findings };

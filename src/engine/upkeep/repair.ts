@@ -3,11 +3,10 @@
  * to `quarantine/`; a repair that was interrupted, by a power cut even, is completed by repairing again; and nothing is
  * guessed: what cannot be restored is listed by position.
  */
-import path from 'node:path';
 import { InvalidInputError, isOpossumError, StorageFailedError } from '../../core/errors.js';
 import { describe } from '../../core/json.js';
-import { checkName } from '../../core/names.js';
 import { codeOf, messageOf } from '../../disk/error-code.js';
+import { checkLocation } from '../context-location.js';
 import type { EnginePorts } from '../engine.js';
 import { isShared } from '../registry.js';
 import { systemPorts } from '../system-ports.js';
@@ -69,8 +68,7 @@ export function repairContext(options: RepairOptions): Promise<RepairReport> {
 
 /** `repairContext` on other ports: what a simulation uses. */
 export async function repairOn(options: RepairOptions, ports: EnginePorts): Promise<RepairReport> {
-  const context = checkName(options.context ?? 'default', 'options.context');
-  const folder = path.join(path.resolve(options.directory), context);
+  const { context, folder } = checkLocation(options, ['apply', 'acceptLoss', 'trust', 'signal', 'onProgress'], 'the options of repairContext');
   const { apply = false, acceptLoss = false, trust, signal, onProgress } = options;
   if (trust !== undefined && trust !== 'ledger' && trust !== 'event-files') throw new InvalidInputError('options.trust', `is ${describe(trust)}; it must be 'ledger' or 'event-files'.`);
   try {

@@ -3,13 +3,12 @@
  * and the checkpoint. Reads only, takes no lock, and looks at what was written when it began, so writers may go on: what
  * seems wrong is looked at a second time before it is told.
  */
-import path from 'node:path';
 import { isOpossumError, StorageFailedError } from '../../core/errors.js';
-import { checkName } from '../../core/names.js';
 import { sleep, type Clock } from '../../disk/clock.js';
 import type { Disk, DiskFile } from '../../disk/disk.js';
 import { messageOf } from '../../disk/error-code.js';
 import { openLedgerFileReadOnly, type LedgerHeader } from '../../ledger/header.js';
+import { checkLocation } from '../context-location.js';
 import { lookAgainMs } from '../look-again.js';
 import { systemPorts } from '../system-ports.js';
 import { patchyDisk, type UnreadableStretch } from './patchy-file.js';
@@ -63,7 +62,7 @@ export function verifyContext(options: VerifyOptions): Promise<VerifyReport> {
 
 /** `verifyContext` on other ports: what a simulation uses. */
 export async function verifyOn(options: VerifyOptions, { disk, clock }: UpkeepPorts): Promise<VerifyReport> {
-  const directory = path.join(path.resolve(options.directory), checkName(options.context ?? 'default', 'options.context'));
+  const { folder: directory } = checkLocation(options, ['onProgress', 'signal'], 'the options of verifyContext');
   const look = async (): Promise<Verification> => {
     const unreadable: UnreadableStretch[] = [];
     const verification = new Verification({ directory, disk, clock, unreadable, signal: options.signal, onProgress: options.onProgress });
