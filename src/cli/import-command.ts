@@ -11,7 +11,8 @@ type Options = WritingOptions & { format?: NonNullable<ImportOptions['format']>;
 
 const help = `
 Running the same import again adds what is missing and nothing twice: events are known by their ids. An NDJSON line without
-id gets one made of the line and its number among the events, which holds as long as the lines before it stay as they are.
+id gets one made of the file's name, the line and its number among the events: that holds as long as the file keeps its name and
+the lines before stay as they are. From standard input there is no name: equal lines in equal places count as one event.
 Ctrl-C lets the batch in hand finish.`;
 
 export function addImportCommand(program: Command, terminal: Terminal): void {

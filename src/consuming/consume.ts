@@ -27,7 +27,7 @@ export interface Consumer extends AsyncDisposable {
   /**
    * Resolves when the consumer has ended because it was asked to, or because the store was closed; rejects with what stopped it
    * otherwise, such as a CheckpointMismatchError or a StorageFailedError. A rejection that nobody looks at does not end the
-   * process: give `onError`.
+   * process: `onError` is told of it, or, if it is absent, a process warning.
    */
   readonly stopped: Promise<void>;
 

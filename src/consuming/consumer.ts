@@ -98,7 +98,8 @@ export class StoreConsumer implements Consumer {
     } catch (error) {
       this.#error = error;
       try {
-        hooks.onError?.(error, { willRetry: false });
+        if (hooks.onError) hooks.onError(error, { willRetry: false });
+        else process.emitWarning(`Consumer ${JSON.stringify(this.name)} stopped: ${error instanceof Error ? error.message : String(error)} Give onError to hear of it otherwise.`, 'OpossumWarning');
       } catch {
         // What stopped the consumer is what is told.
       }

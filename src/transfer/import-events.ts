@@ -14,7 +14,7 @@ export type ImportOptions = {
   format?: TransferFormat;
   /** Events per append, 1 to 100,000; 1,000 when absent. Each batch is stored whole or not at all. */
   batchSize?: number;
-  /** What messages call the source, such as its file name. */
+  /** What messages call the source: its file name. The last part of it also goes into the ids of NDJSON events that have none. */
   name?: string;
   /** Aborting rejects with `signal.reason` after the batch in hand was stored. */
   signal?: AbortSignal;
@@ -40,8 +40,9 @@ export type ImportProgress = ImportResult & {
  * Appends the events of a source, in batches and in order; ids, timestamps and metadata are kept.
  *
  * Running the same import again, after an interruption or a mended line, adds what is missing and nothing twice: events are
- * known by their ids. An NDJSON event without id gets one made of its line and its ordinal, so it is known again as long as the
- * lines up to it stay as they are. `position`, which exports write, is ignored: events get new positions.
+ * known by their ids. An NDJSON event without id gets one made of the source's name, its line and its ordinal, so it is known again
+ * as long as the lines up to it stay as they are and the source keeps its name; of two sources without a name, equal lines in equal
+ * places count as one event. `position`, which exports write, is ignored: events get new positions.
  *
  * From OCEL 2.0 JSON, an event's related objects become tags `type:id`, attributes become `data`, its time becomes the
  * timestamp in UTC (without an offset it is taken as UTC). Qualifiers and the time as it was written are kept in

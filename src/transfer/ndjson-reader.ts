@@ -9,6 +9,8 @@ import { readLines } from './lines.js';
 export async function* readNdjson(input: ImportInput, name: string | undefined): AsyncGenerator<ImportedEvent> {
   const { checkEventLine } = await import('./schemas.js');
   const nameLine = (line: number): string => (name === undefined ? `line ${line}` : `${name}:${line}`);
+  // Wherever it lies.
+  const file = name?.replace(/^.*[\\/]/, '') ?? '';
   let ordinal = 0;
   for await (const { text, number, bytes } of readLines(input.chunks(), nameLine)) {
     const where = nameLine(number);
@@ -16,8 +18,8 @@ export async function* readNdjson(input: ImportInput, name: string | undefined):
     checkEventLine(value, where);
     ordinal++;
     const { position: _, ...event } = value as NewEvent & { position?: number };
-    // The ordinal keeps two equal lines two events.
-    yield { event: event.id === undefined ? { ...event, id: derivedId('line', ordinal, text) } : event, where, bytes, description: false };
+    // The ordinal keeps two equal lines two events, the name those of two files.
+    yield { event: event.id === undefined ? { ...event, id: derivedId('line', file, ordinal, text) } : event, where, bytes, description: false };
   }
 }
 

@@ -308,3 +308,17 @@ describe('trouble', () => {
     await expect(deadLetters(store, 'c')).rejects.toMatchObject({ code: 'STATE_DAMAGED' });
   });
 });
+
+test('a consumer that stops by itself without onError is told by a process warning', async () => {
+  const store = openMemoryStore();
+  await store.append({ type: 'A', data: null });
+  const told: string[] = [];
+  const listen = ({ message }: Error): number => told.push(message);
+  process.on('warning', listen);
+  const consumer = consumeOn(store, { name: 'quiet', query: 'all', onFailure: 'stop', maxAttempts: 1, handle: () => Promise.reject(new Error('out of ink.')) });
+  // Consumers of other tests may be told of as well.
+  await expect.poll(() => told).toContainEqual(expect.stringMatching(/^Consumer "quiet" stopped: .*out of ink/));
+  process.off('warning', listen);
+  await expect(consumer.stopped).rejects.toThrow('out of ink');
+  await store.close();
+});

@@ -38,6 +38,15 @@ describe('an NDJSON import', () => {
     ]);
   });
 
+  test('takes equal lines of two files for two events, and those of one file for the same wherever it lies', async () => {
+    const store = openMemoryStore();
+    const started = { type: 'Started', data: null };
+    expect(await importEvents(store, lines([started, { type: 'Sold', data: 1 }]), { name: 'mon.ndjson' })).toMatchObject({ imported: 2, present: 0 });
+    expect(await importEvents(store, lines([started, { type: 'Sold', data: 2 }]), { name: 'tue.ndjson' })).toMatchObject({ imported: 2, present: 0 });
+    expect(await importEvents(store, lines([started, { type: 'Sold', data: 1 }]), { name: '/archive/mon.ndjson' })).toMatchObject({ imported: 0, present: 2 });
+    expect(await importEvents(store, lines([started]), { name: 'C:\\archive\\tue.ndjson' })).toMatchObject({ imported: 0, present: 1 });
+  });
+
   test('gives events without id the same ids in every run, and equal lines different ones', async () => {
     const store = openMemoryStore();
     const source = line({ type: 'T', data: 1 }).repeat(3);
