@@ -4,6 +4,7 @@
  */
 import { isOpossumError, StorageFailedError } from '../core/errors.js';
 import type { Clock } from '../disk/clock.js';
+import type { Awaitable } from '../disk/disk.js';
 import { withTimeout } from '../locking/lock-errors.js';
 import { Breather } from './breather.js';
 import type { AppendCall } from './call.js';
@@ -15,7 +16,7 @@ export type CommitPathOptions = Omit<GroupCommitPorts, 'beforeSync'> & {
   readonly clock: Clock;
   readonly lock: LockKeeper;
   /** Awaited before each group. */
-  readonly beforeGroup: () => Promise<void>;
+  readonly beforeGroup: () => Awaitable<void>;
   /** Told when appends can no longer be trusted; poisons this path. */
   readonly onPoisoned: (error: unknown) => Promise<void>;
 };
@@ -31,6 +32,8 @@ export class CommitPath {
   readonly #breather: Breather;
   #queue: AppendCall[] = [];
   #draining = false;
+  /** How many calls the last group answered: most of those who made them append again at once. */
+  #answered = 0;
   /** While the drain waits for the lock: until when, and how to end that. */
   #waiting: { readonly deadlineMs: number; readonly end: AbortController } | undefined;
   #lastUsedMs = -Infinity;
@@ -42,7 +45,7 @@ export class CommitPath {
     const { lock } = options;
     this.#options = options;
     this.#breather = new Breather(options.clock);
-    this.#ports = { ...options, beforeSync: async () => (lock.shouldYield() ? lock.release() : undefined) };
+    this.#ports = { ...options, beforeSync: () => (lock.shouldYield() ? lock.release() : undefined) };
   }
 
   /** Whether appends are going on, or were a moment ago. */
@@ -119,7 +122,7 @@ export class CommitPath {
   async #drain(): Promise<void> {
     try {
       while (await this.#hasWork()) {
-        if (await this.#takeLock()) await this.#commit(this.#takeGroup());
+        if (this.#options.lock.isHeld || (await this.#takeLock())) await this.#commit(this.#takeGroup());
       }
     } finally {
       this.#lastUsedMs = this.#options.clock.monotonic();
@@ -132,7 +135,10 @@ export class CommitPath {
   /** Whether calls are queued; lets the lock go when somebody waits and there are none, or the slice is used up. */
   async #hasWork(): Promise<boolean> {
     const { lock, clock } = this.#options;
-    await this.#breather.breathe();
+    if (this.#breather.isDue) await this.#breather.breathe();
+    // Those who were answered together go on one after another; a sync for the first few would make the others wait.
+    else if (this.#answered > 1 && this.#queue.length < this.#answered) await clock.turn();
+    this.#answered = 0;
     if (this.#queue.length === 0 && lock.othersWait()) {
       // Whoever was just answered may append again at once.
       await clock.turn();
@@ -150,7 +156,6 @@ export class CommitPath {
     const { lock, clock } = this.#options;
     // The last of them may have been aborted a moment ago.
     if (this.#queue.length === 0) return false;
-    if (lock.isHeld) return true;
     const deadlineMs = this.#queue.reduce((earliest, call) => Math.min(earliest, call.deadlineMs), Infinity);
     const end = new AbortController();
     this.#waiting = { deadlineMs, end };
@@ -181,13 +186,15 @@ export class CommitPath {
 
   async #commit(group: AppendCall[]): Promise<void> {
     try {
-      await this.#options.beforeGroup();
+      const waiting = this.#options.beforeGroup();
+      if (waiting) await waiting;
       await commitGroup(group, this.#ports);
     } catch (error) {
       // Those that were answered stay answered.
       for (const call of group) call.reject(isOpossumError(error) ? error : outcomeUnknown(error));
       await this.#options.onPoisoned(error);
     }
+    this.#answered = group.length;
     this.#options.lock.touch();
   }
 }

@@ -285,8 +285,8 @@ export class Engine {
   }
 
   /** Makes a flood of appends wait for the index, so that memory stays bounded. */
-  async #keepIndexUp(): Promise<void> {
-    if (this.view.index.unsealed > maxUnsealedBlocks) await this.#sealing;
+  #keepIndexUp(): Promise<void> | void {
+    if (this.view.index.unsealed > maxUnsealedBlocks) return this.#sealing;
   }
 
   /** A read that the disk failed tells so like every other call. */
