@@ -24,9 +24,18 @@ export type EventFileContent = SequencedEvent & {
 
 /** The file of the event at `index` of a batch. */
 export function eventFileContent(batch: StoredBatch, index: number): EventFileContent {
-  const place = { first: batch.first, count: batch.count, time: new Date(batch.time).toISOString() };
+  const place = { first: batch.first, count: batch.count, time: timeText(batch.time) };
   const condition = index === 0 ? batch.condition : undefined;
   return { ...batch.event(index), batch: condition === undefined ? place : { ...place, condition } };
+}
+
+let lastTime = 0;
+let lastText = new Date(0).toISOString();
+
+/** Events of a batch have the same time, and making text of it takes as long as making a short file's. */
+function timeText(time: number): string {
+  if (time !== lastTime) [lastTime, lastText] = [time, new Date(time).toISOString()];
+  return lastText;
 }
 
 /** How event files of one format are written and read. */
