@@ -37,6 +37,9 @@ export class CommitPath {
   /** While the drain waits for the lock: until when, and how to end that. */
   #waiting: { readonly deadlineMs: number; readonly end: AbortController } | undefined;
   #lastUsedMs = -Infinity;
+  /** When the drain that is going on began, and how long those before it took together. */
+  #drainingSinceMs = 0;
+  #drainedMs = 0;
   /** Ends the waiting of those who want nothing to be appended. */
   readonly #closing = new AbortController();
   #poison: StorageFailedError | undefined;
@@ -51,6 +54,11 @@ export class CommitPath {
   /** Whether appends are going on, or were a moment ago. */
   get isBusy(): boolean {
     return this.#draining || this.#options.clock.monotonic() - this.#lastUsedMs < busyMs;
+  }
+
+  /** How long this process has been at appending, in all; waiting for the lock counts. */
+  get workedMs(): number {
+    return this.#drainedMs + (this.#draining ? this.#options.clock.monotonic() - this.#drainingSinceMs : 0);
   }
 
   submit(call: AppendCall): void {
@@ -114,6 +122,7 @@ export class CommitPath {
   #start(): void {
     if (this.#draining) return;
     this.#draining = true;
+    this.#drainingSinceMs = this.#options.clock.monotonic();
     this.#mutex.runExclusive(() => this.#drain()).catch((error: unknown) => {
       for (const call of this.#queue.splice(0)) call.reject(toOpossumError(error));
     });
@@ -126,6 +135,7 @@ export class CommitPath {
       }
     } finally {
       this.#lastUsedMs = this.#options.clock.monotonic();
+      this.#drainedMs += this.#lastUsedMs - this.#drainingSinceMs;
       this.#draining = false;
       // A call may have come after the queue was found empty.
       if (this.#queue.length > 0) this.#start();

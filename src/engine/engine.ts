@@ -295,6 +295,7 @@ export class Engine {
       token,
       readBatches: (after, last) => readBatches(this.#file, this.view, after, last),
       isBusy: () => this.commits.isBusy,
+      workedMs: () => this.commits.workedMs,
       onProblem: (error) =>
         warn(
           isOpossumError(error)

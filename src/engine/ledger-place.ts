@@ -64,10 +64,7 @@ function guardedDisk(disk: Disk, check: () => Awaitable<void>): Disk {
     stat: (file) => disk.stat(file),
     list: (directory) => disk.list(directory),
     readFile: (file) => disk.readFile(file),
-    async createFile(file, bytes) {
-      await check();
-      await disk.createFile(file, bytes);
-    },
+    createFile: (file, bytes) => whenReady(check(), () => disk.createFile(file, bytes)),
     async makeDirectory(directory) {
       await check();
       return disk.makeDirectory(directory);

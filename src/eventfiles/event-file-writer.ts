@@ -1,7 +1,7 @@
 /*
  * Writes event files behind the commits. The backlog is a list of ranges that are read again from the ledger, so its
  * memory is bounded; work is done in slices of two milliseconds, which are so rare while appends are going on that they
- * take less than a tenth of the time.
+ * take less than a tenth of the time, and rarer still when appends take all the time there is.
  */
 import path from 'node:path';
 import type { ChainPoint, StoredBatch } from '../core/stored.js';
@@ -28,6 +28,8 @@ export type EventFileWriterOptions = {
   readBatches(after: ChainPoint | undefined, last: number): AsyncIterable<StoredBatch>;
   /** Whether appends are going on. */
   isBusy(): boolean;
+  /** How long this process has been at appending, in all. */
+  workedMs(): number;
   /** Told when files cannot be written, of each kind of error once until it works again; the writer goes on trying. */
   onProblem(error: unknown): void;
 };
@@ -38,6 +40,8 @@ type Range = { after: ChainPoint | undefined; last: number };
 const sliceMs = 2;
 /** While appends go on: few bursts, since every sync of the ledger also commits the files made before it. */
 const busyPauseMs = 60;
+/** While appends take more than half of the time: somebody waits for each. */
+const saturatedPauseMs = 250;
 const retryMs = 1000;
 /** More ranges than this are merged into one that also covers what other processes write. */
 const maxRanges = 256;
@@ -63,6 +67,8 @@ export class EventFileWriter {
   /** What was told since files could last be written: the same error comes again with every attempt. */
   readonly #told = new Set<string>();
   #sliceEnd = 0;
+  /** When the last pause ended, and how long this process had been at appending by then. */
+  #pauseEnd = { atMs: 0, workedMs: 0 };
   /** The folder that is being filled under a temporary name, and the batches that will be in place when it gets its own. */
   #aside: { readonly folder: FolderAside; readonly batches: ChainPoint[] } | undefined;
   #mayFillAside = true;
@@ -291,15 +297,20 @@ export class EventFileWriter {
   }
 
   async #pause(): Promise<void> {
-    const { clock } = this.#options;
-    const busy = !this.#flushing && this.#options.isBusy();
+    const { clock, isBusy, workedMs } = this.#options;
+    const busy = !this.#flushing && isBusy();
     await (busy ? this.#busyPause() : clock.turn());
-    this.#sliceEnd = clock.monotonic() + sliceMs;
+    const now = clock.monotonic();
+    this.#pauseEnd = { atMs: now, workedMs: workedMs() };
+    this.#sliceEnd = now + sliceMs;
   }
 
   #busyPause(): Promise<void> {
+    const { clock, workedMs } = this.#options;
+    const before = this.#pauseEnd;
+    const isSaturated = (workedMs() - before.workedMs) * 2 > clock.monotonic() - before.atMs;
     return new Promise((resolve) => {
-      const cancel = this.#options.clock.timer(busyPauseMs, resolve, true);
+      const cancel = clock.timer(isSaturated ? saturatedPauseMs : busyPauseMs, resolve, true);
       this.#endPause = () => {
         cancel();
         resolve();

@@ -111,6 +111,7 @@ describe('the writer of event files', () => {
         for (const one of batches) if (one.first > (after?.position ?? 0) && one.first <= last) yield one;
       },
       isBusy: () => false,
+      workedMs: () => 0,
       onProblem: (problem) => {
         throw problem;
       },

@@ -44,6 +44,7 @@ function writer(directory: string, disk: Disk, problems: unknown[] = []): EventF
       for (const one of batches) if (one.first > (after?.position ?? 0) && one.first <= last) yield one;
     },
     isBusy: () => false,
+    workedMs: () => 0,
     onProblem: (problem) => problems.push(problem),
   });
 }
