@@ -10,6 +10,7 @@ import type { NewEvent, PreparedEvent } from './event.js';
 import { checkJson, checkJsonObject, describe, type SizeBound } from './json.js';
 import { limits } from './limits.js';
 import type { Query, QueryItem } from './query.js';
+import { timeText } from './time-text.js';
 
 export { checkFields };
 
@@ -24,7 +25,7 @@ export function prepareEvents(events: NewEvent | readonly NewEvent[], defaults: 
   if (count > limits.batchEvents) {
     throw new InvalidInputError('events', `holds ${count} events; a batch may hold ${limits.batchEvents}. Split it.`);
   }
-  const timestamp = new Date(defaults.now()).toISOString();
+  const timestamp = timeText(defaults.now());
   const prepared: PreparedEvent[] = [];
   let given: Set<string> | undefined;
   let bytesMost = 0;

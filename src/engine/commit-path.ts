@@ -3,7 +3,7 @@
  * queued as a group, under the cross-process lock, so that one sync serves many calls.
  */
 import { isOpossumError, StorageFailedError } from '../core/errors.js';
-import type { Clock } from '../disk/clock.js';
+import { sleep, type Clock } from '../disk/clock.js';
 import type { Awaitable } from '../disk/disk.js';
 import { withTimeout } from '../locking/lock-errors.js';
 import { Breather } from './breather.js';
@@ -22,6 +22,8 @@ export type CommitPathOptions = Omit<GroupCommitPorts, 'beforeSync'> & {
 };
 
 const maxGroupBytes = 8 * 1024 * 1024;
+/** How often a process that waits for the lock takes in what others append. */
+const followMs = 4;
 /** Appends count as going on for so long after the last. */
 const busyMs = 5;
 
@@ -169,6 +171,8 @@ export class CommitPath {
     const deadlineMs = this.#queue.reduce((earliest, call) => Math.min(earliest, call.deadlineMs), Infinity);
     const end = new AbortController();
     this.#waiting = { deadlineMs, end };
+    const waited = new AbortController();
+    const following = this.#follow(waited.signal);
     try {
       await lock.take(Math.max(0, deadlineMs - clock.monotonic()), end.signal);
     } catch (error) {
@@ -176,8 +180,25 @@ export class CommitPath {
       return false;
     } finally {
       this.#waiting = undefined;
+      waited.abort();
+      // The file must not be closed under a read.
+      await following;
     }
     return this.#queue.length > 0;
+  }
+
+  /** Takes in what others append while this process waits for them: under the lock the time would be everybody's. */
+  async #follow(end: AbortSignal): Promise<void> {
+    const { view, clock } = this.#options;
+    try {
+      for (;;) {
+        await sleep(clock, followMs, end);
+        if (end.aborted) return;
+        await view.exclusively(() => view.catchUp());
+      }
+    } catch {
+      // Whoever looks under the lock is told.
+    }
   }
 
   /** Refuses calls that waited until `deadlineMs` in vain, or all when waiting is of no use. */

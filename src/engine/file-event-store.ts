@@ -92,8 +92,8 @@ export class FileEventStore implements EventStore {
           reject(reason);
         },
       };
-      this.#appends.enter();
       if (signal) this.#abortWith(signal, call);
+      this.#appends.enter();
       this.#engine.commits.submit(call);
     });
   }

@@ -6,6 +6,7 @@ import { crc32 } from 'node:zlib';
 import type { AppendCondition } from '../core/condition.js';
 import type { SequencedEvent } from '../core/event.js';
 import type { StoredBatch } from '../core/stored.js';
+import { timeText } from '../core/time-text.js';
 
 export type EventFileFormat = 'json' | 'msgpack';
 
@@ -27,15 +28,6 @@ export function eventFileContent(batch: StoredBatch, index: number): EventFileCo
   const place = { first: batch.first, count: batch.count, time: timeText(batch.time) };
   const condition = index === 0 ? batch.condition : undefined;
   return { ...batch.event(index), batch: condition === undefined ? place : { ...place, condition } };
-}
-
-let lastTime = 0;
-let lastText = new Date(0).toISOString();
-
-/** Events of a batch have the same time, and making text of it takes as long as making a short file's. */
-function timeText(time: number): string {
-  if (time !== lastTime) [lastTime, lastText] = [time, new Date(time).toISOString()];
-  return lastText;
 }
 
 /** How event files of one format are written and read. */
