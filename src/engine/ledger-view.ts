@@ -129,10 +129,10 @@ export class LedgerView {
     });
   }
 
-  /** Moves what is full and durable of the index from memory into files. Never fails. */
-  async seal(): Promise<void> {
+  /** Moves what is full and durable of the index from memory into files. Never fails. `isLast`: before closing, however often it failed. */
+  async seal(isLast = false): Promise<void> {
     await this.#limitUnsynced();
-    await this.index.seal(this.ledger.durable);
+    await this.index.seal(this.ledger.durable, isLast);
     this.ledger.forgetBelow(this.index.scanFrom?.position ?? 0);
   }
 

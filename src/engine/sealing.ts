@@ -49,7 +49,7 @@ export class Sealing {
     this.#closed = true;
     this.#cancelLook?.();
     await this.#running;
-    await this.#sealAll();
+    await this.#sealAll(true);
   }
 
   #lookLater(): void {
@@ -64,8 +64,8 @@ export class Sealing {
   }
 
   /** Seals for as long as it gets on: appends may fill further blocks meanwhile. */
-  async #sealAll(): Promise<void> {
+  async #sealAll(isLast = false): Promise<void> {
     const { view } = this.#options;
-    for (let left = view.index.unsealed, before = Infinity; left > 0 && left < before; [before, left] = [left, view.index.unsealed]) await view.seal();
+    for (let left = view.index.unsealed, before = Infinity; left > 0 && left < before; [before, left] = [left, view.index.unsealed]) await view.seal(isLast);
   }
 }
