@@ -237,6 +237,7 @@ export class EventFileWriter {
   }
 
   async #writeBatches(range: Range): Promise<void> {
+    // It may grow meanwhile: what comes is another round's.
     const { last } = range;
     for await (const batch of this.#options.readBatches(range.after, last)) {
       for (let i = 0; i < batch.count; i++) {
@@ -244,7 +245,7 @@ export class EventFileWriter {
         if (range === this.#healing && !this.#mayHeal()) this.#healing = undefined;
         if (this.#stopped || (range !== this.#owed[0] && range !== this.#healing)) return;
         if (range === this.#healing) await this.#compareEvent(batch, i, range);
-        else if (!(await this.#writeEvent(batch, i, range))) return;
+        else if (!(await this.#writeEvent(batch, i, range, last))) return;
       }
       if (this.#aside) this.#aside.batches.push(batch.point);
       else this.#moveOn(range, batch.point);
@@ -266,10 +267,10 @@ export class EventFileWriter {
     if (position % eventsPerFolder === 0 || position === last) await this.#folders.removeLeftovers(position);
   }
 
-  /** Returns false when the range must be begun again: a folder that was filled aside found its name taken. */
-  async #writeEvent(batch: StoredBatch, index: number, range: Range): Promise<boolean> {
+  /** `last` is where this round ends. Returns false when the range must be begun again: a folder that was filled aside found its name taken. */
+  async #writeEvent(batch: StoredBatch, index: number, range: Range, last: number): Promise<boolean> {
     const position = batch.first + index;
-    if (position % eventsPerFolder === 1 && range.last - position >= eventsPerFolder - 1) await this.#beginAside(position);
+    if (position % eventsPerFolder === 1 && last - position >= eventsPerFolder - 1) await this.#beginAside(position);
     const aside = this.#aside;
     const bytes = this.#encode(batch, index);
     if (!aside) {

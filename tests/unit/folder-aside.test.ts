@@ -90,6 +90,27 @@ describe('a folder filled aside', () => {
     expect(new Set(marks).size).toBeGreaterThan(2);
   });
 
+  test('is not begun for events that came while the others are written', async () => {
+    const directory = path.join(fastFolder(), 'events');
+    const problems: unknown[] = [];
+    let grown = false;
+    const disk: Disk = {
+      ...nodeDisk,
+      rename(from, to) {
+        if (!grown) files.add(batches[2]!.point, all);
+        grown = true;
+        return nodeDisk.rename(from, to);
+      },
+    };
+    const files = writer(directory, disk, problems);
+    // Ends within the second folder.
+    files.add(begin, batches[2]!.point.position);
+    await files.flush(() => false);
+    expect(grown).toBe(true);
+    expect(problems).toEqual([]);
+    expectAllInPlace(directory);
+  });
+
   test('gives way when another process made one of that name meanwhile', async () => {
     const directory = path.join(fastFolder(), 'events');
     const theirs = path.join(directory, '0000001', fileName(5, 'json'));
