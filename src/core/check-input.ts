@@ -10,6 +10,7 @@ import type { NewEvent, PreparedEvent } from './event.js';
 import { checkJson, checkJsonObject, describe, type SizeBound } from './json.js';
 import { limits } from './limits.js';
 import type { Query, QueryItem } from './query.js';
+import { timeText } from './time-text.js';
 
 /** Where defaults come from: injected, so that a simulation can replay them. */
 export type EventDefaults = { newId(): string; now(): number };
@@ -22,8 +23,9 @@ export function prepareEvents(events: NewEvent | readonly NewEvent[], defaults: 
   if (count > limits.batchEvents) {
     throw new InvalidInputError('events', `holds ${count} events; a batch may hold ${limits.batchEvents}. Split it.`);
   }
-  const timestamp = new Date(defaults.now()).toISOString();
-  const prepared: PreparedEvent[] = [];
+  const timestamp = timeText(defaults.now());
+  // Lists of the right length from the start: growing ones take several times the memory.
+  const prepared = new Array<PreparedEvent>(count);
   let given: Set<string> | undefined;
   let bytesMost = 0;
   for (let i = 0; i < count; i++) {
@@ -36,7 +38,7 @@ export function prepareEvents(events: NewEvent | readonly NewEvent[], defaults: 
       given.add(event.id);
     }
     bytesMost += size.most;
-    prepared.push(event);
+    prepared[i] = event;
   }
   if (bytesMost > limits.batchBytes) checkBatchBytes(prepared);
   return prepared;
@@ -177,13 +179,17 @@ function checkItem(input: unknown, path: string): QueryItem {
 function checkTexts(texts: unknown, path: string, bytes: number): readonly string[] {
   const list = checkList(texts, path);
   if (list.length === 0) throw new InvalidInputError(path, 'is empty. Leave it out if it should not restrict.');
-  const distinct = new Set<string>();
-  for (let i = 0; i < list.length; i++) {
+  const count = list.length;
+  const distinct: string[] = [];
+  const known = count > 8 ? new Set<string>() : undefined;
+  for (let i = 0; i < count; i++) {
     const text = list[i];
     if (!isText(text, bytes)) refuseText(text, `${path}[${i}]`, bytes);
-    distinct.add(text);
+    if (known ? known.has(text) : distinct.includes(text)) continue;
+    known?.add(text);
+    distinct.push(text);
   }
-  return [...distinct];
+  return distinct;
 }
 
 function queryBound(query: Exclude<Query, 'all'>): number {

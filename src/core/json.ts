@@ -14,7 +14,15 @@ export type SizeBound = { least: number; most: number };
  * @throws InvalidInputError that names the path of the first value that JSON would alter.
  */
 export function checkJson(value: unknown, path: string, size: SizeBound): JsonValue {
-  return copyValue(value, undefined, { root: path, keys: [], ancestors: [], size });
+  // A getter in the value may come here again meanwhile: it finds no spare one.
+  const walk = spareWalk ?? { root: path, keys: [], ancestors: [], size };
+  spareWalk = undefined;
+  walk.root = path;
+  walk.size = size;
+  const copy = copyValue(value, undefined, walk);
+  // Not after a refusal, which leaves in the lists where it was.
+  spareWalk = walk;
+  return copy;
 }
 
 export function checkJsonObject(value: unknown, path: string, size: SizeBound): JsonObject {
@@ -25,9 +33,12 @@ export function checkJsonObject(value: unknown, path: string, size: SizeBound): 
 }
 
 /** Where the copying is: `keys` lead from `root` to the innermost of `ancestors`. */
-type Walk = { readonly root: string; readonly keys: Key[]; readonly ancestors: object[]; readonly size: SizeBound };
+type Walk = { root: string; readonly keys: Key[]; readonly ancestors: object[]; size: SizeBound };
 /** Undefined stands for the root itself. */
 type Key = string | number | undefined;
+
+/** Kept for the next value: its lists take more memory than a small event. */
+let spareWalk: Walk | undefined;
 
 function copyValue(value: unknown, key: Key, walk: Walk): JsonValue {
   const { size } = walk;

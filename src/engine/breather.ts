@@ -13,8 +13,13 @@ export class Breather {
   }
 
   async breathe(): Promise<void> {
-    if (this.#clock.monotonic() - this.#lastMs < everyMs) return;
+    if (!this.isDue) return;
     await this.#clock.turn();
     this.#lastMs = this.#clock.monotonic();
+  }
+
+  /** Whether `breathe` would wait: for those who come often and cannot afford a promise for nothing. */
+  get isDue(): boolean {
+    return this.#clock.monotonic() - this.#lastMs >= everyMs;
   }
 }

@@ -3,7 +3,8 @@
  * queued as a group, under the cross-process lock, so that one sync serves many calls.
  */
 import { isOpossumError, StorageFailedError } from '../core/errors.js';
-import type { Clock } from '../disk/clock.js';
+import { sleep, type Clock } from '../disk/clock.js';
+import type { Awaitable } from '../disk/disk.js';
 import { withTimeout } from '../locking/lock-errors.js';
 import { Breather } from './breather.js';
 import type { AppendCall } from './call.js';
@@ -15,12 +16,14 @@ export type CommitPathOptions = Omit<GroupCommitPorts, 'beforeSync'> & {
   readonly clock: Clock;
   readonly lock: LockKeeper;
   /** Awaited before each group. */
-  readonly beforeGroup: () => Promise<void>;
+  readonly beforeGroup: () => Awaitable<void>;
   /** Told when appends can no longer be trusted; poisons this path. */
   readonly onPoisoned: (error: unknown) => Promise<void>;
 };
 
 const maxGroupBytes = 8 * 1024 * 1024;
+/** How often a process that waits for the lock takes in what others append. */
+const followMs = 4;
 /** Appends count as going on for so long after the last. */
 const busyMs = 5;
 
@@ -31,9 +34,14 @@ export class CommitPath {
   readonly #breather: Breather;
   #queue: AppendCall[] = [];
   #draining = false;
+  /** How many calls the last group answered: most of those who made them append again at once. */
+  #answered = 0;
   /** While the drain waits for the lock: until when, and how to end that. */
   #waiting: { readonly deadlineMs: number; readonly end: AbortController } | undefined;
   #lastUsedMs = -Infinity;
+  /** When the drain that is going on began, and how long those before it took together. */
+  #drainingSinceMs = 0;
+  #drainedMs = 0;
   /** Ends the waiting of those who want nothing to be appended. */
   readonly #closing = new AbortController();
   #poison: StorageFailedError | undefined;
@@ -42,12 +50,17 @@ export class CommitPath {
     const { lock } = options;
     this.#options = options;
     this.#breather = new Breather(options.clock);
-    this.#ports = { ...options, beforeSync: async () => (lock.shouldYield() ? lock.release() : undefined) };
+    this.#ports = { ...options, beforeSync: () => (lock.shouldYield() ? lock.release() : undefined) };
   }
 
   /** Whether appends are going on, or were a moment ago. */
   get isBusy(): boolean {
     return this.#draining || this.#options.clock.monotonic() - this.#lastUsedMs < busyMs;
+  }
+
+  /** How long this process has been at appending, in all; waiting for the lock counts. */
+  get workedMs(): number {
+    return this.#drainedMs + (this.#draining ? this.#options.clock.monotonic() - this.#drainingSinceMs : 0);
   }
 
   submit(call: AppendCall): void {
@@ -111,6 +124,7 @@ export class CommitPath {
   #start(): void {
     if (this.#draining) return;
     this.#draining = true;
+    this.#drainingSinceMs = this.#options.clock.monotonic();
     this.#mutex.runExclusive(() => this.#drain()).catch((error: unknown) => {
       for (const call of this.#queue.splice(0)) call.reject(toOpossumError(error));
     });
@@ -119,10 +133,11 @@ export class CommitPath {
   async #drain(): Promise<void> {
     try {
       while (await this.#hasWork()) {
-        if (await this.#takeLock()) await this.#commit(this.#takeGroup());
+        if (this.#options.lock.isHeld || (await this.#takeLock())) await this.#commit(this.#takeGroup());
       }
     } finally {
       this.#lastUsedMs = this.#options.clock.monotonic();
+      this.#drainedMs += this.#lastUsedMs - this.#drainingSinceMs;
       this.#draining = false;
       // A call may have come after the queue was found empty.
       if (this.#queue.length > 0) this.#start();
@@ -132,7 +147,10 @@ export class CommitPath {
   /** Whether calls are queued; lets the lock go when somebody waits and there are none, or the slice is used up. */
   async #hasWork(): Promise<boolean> {
     const { lock, clock } = this.#options;
-    await this.#breather.breathe();
+    if (this.#breather.isDue) await this.#breather.breathe();
+    // Those who were answered together go on one after another; a sync for the first few would make the others wait.
+    else if (this.#answered > 1 && this.#queue.length < this.#answered) await clock.turn();
+    this.#answered = 0;
     if (this.#queue.length === 0 && lock.othersWait()) {
       // Whoever was just answered may append again at once.
       await clock.turn();
@@ -150,10 +168,11 @@ export class CommitPath {
     const { lock, clock } = this.#options;
     // The last of them may have been aborted a moment ago.
     if (this.#queue.length === 0) return false;
-    if (lock.isHeld) return true;
     const deadlineMs = this.#queue.reduce((earliest, call) => Math.min(earliest, call.deadlineMs), Infinity);
     const end = new AbortController();
     this.#waiting = { deadlineMs, end };
+    const waited = new AbortController();
+    const following = this.#follow(waited.signal);
     try {
       await lock.take(Math.max(0, deadlineMs - clock.monotonic()), end.signal);
     } catch (error) {
@@ -161,8 +180,25 @@ export class CommitPath {
       return false;
     } finally {
       this.#waiting = undefined;
+      waited.abort();
+      // The file must not be closed under a read.
+      await following;
     }
     return this.#queue.length > 0;
+  }
+
+  /** Takes in what others append while this process waits for them: under the lock the time would be everybody's. */
+  async #follow(end: AbortSignal): Promise<void> {
+    const { view, clock } = this.#options;
+    try {
+      for (;;) {
+        await sleep(clock, followMs, end);
+        if (end.aborted) return;
+        await view.exclusively(() => view.catchUp());
+      }
+    } catch {
+      // Whoever looks under the lock is told.
+    }
   }
 
   /** Refuses calls that waited until `deadlineMs` in vain, or all when waiting is of no use. */
@@ -181,13 +217,15 @@ export class CommitPath {
 
   async #commit(group: AppendCall[]): Promise<void> {
     try {
-      await this.#options.beforeGroup();
+      const waiting = this.#options.beforeGroup();
+      if (waiting) await waiting;
       await commitGroup(group, this.#ports);
     } catch (error) {
       // Those that were answered stay answered.
       for (const call of group) call.reject(isOpossumError(error) ? error : outcomeUnknown(error));
       await this.#options.onPoisoned(error);
     }
+    this.#answered = group.length;
     this.#options.lock.touch();
   }
 }

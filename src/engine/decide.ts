@@ -7,6 +7,8 @@ import type { AppendCondition } from '../core/condition.js';
 import { EventIdConflictError, PositionAheadError, type OpossumError } from '../core/errors.js';
 import type { PreparedEvent } from '../core/event.js';
 import { sameContent } from '../core/same-content.js';
+import type { Awaitable } from '../disk/disk.js';
+import { whenReady } from '../indexing/when-ready.js';
 import type { AppendCall } from './call.js';
 import type { LedgerView } from './ledger-view.js';
 
@@ -20,19 +22,21 @@ export type Decision =
 /** Events of the group that are planned and so cannot be read from the ledger yet. */
 export type Planned = { at(position: number): PreparedEvent | undefined };
 
-export async function decide(call: AppendCall, view: LedgerView, planned: Planned): Promise<Decision> {
-  if (call.events.some((event) => event.ownId)) {
-    const known = await findKnown(call.events, view, planned);
-    if (known) return known;
-  }
-  const { condition } = call;
-  if (condition === undefined) return { kind: 'accept' };
+const accepted: Decision = { kind: 'accept' };
+
+/** A promise only when the disk has to be asked: most appends are decided by what is in memory. */
+export function decide(call: AppendCall, view: LedgerView, planned: Planned): Awaitable<Decision> {
+  if (!call.events.some((event) => event.ownId)) return decideCondition(call, view);
+  return findKnown(call.events, view, planned).then((known) => known ?? decideCondition(call, view));
+}
+
+function decideCondition({ condition }: AppendCall, view: LedgerView): Awaitable<Decision> {
+  if (condition === undefined) return accepted;
   const after = condition.after ?? 0;
   const { last } = view.ledger;
   if (after > last) return { kind: 'refuse', error: new PositionAheadError(after, last) };
   const match = view.index.firstMatch(condition.failIfEventsMatch, after, last);
-  const position = typeof match === 'number' ? match : await match;
-  return position === 0 ? { kind: 'accept' } : { kind: 'conflict', position, condition };
+  return whenReady(match, (position) => (position === 0 ? accepted : { kind: 'conflict', position, condition }));
 }
 
 /** What to do when ids of the batch are stored already; undefined when none is. */

@@ -30,11 +30,12 @@ import { Gate } from './gate.js';
 import { GuardedLock } from './guarded-lock.js';
 import { Housekeeping } from './housekeeping.js';
 import { LedgerPlace } from './ledger-place.js';
-import { LedgerView, maxUnsealedBlocks } from './ledger-view.js';
+import { LedgerView } from './ledger-view.js';
 import { LockKeeper } from './lock-keeper.js';
 import { openIndex } from './open-index.js';
 import { readBatches } from './read-batches.js';
 import type { EngineRegistry } from './registry.js';
+import { Sealing } from './sealing.js';
 import { TailWatch } from './tail-watch.js';
 
 export type { ContextLock, LockHold } from '../locking/lock.js';
@@ -83,8 +84,8 @@ export class Engine {
   readonly #lock: GuardedLock;
   readonly #eventFiles: EventFileWriter | undefined;
   readonly #housekeeping: Housekeeping;
+  readonly #sealing: Sealing;
   readonly #readOnly: boolean;
-  #sealing: Promise<void> | undefined;
   #healed = false;
   #poisoned = false;
   /** Whether the mark of a failed sync was left. */
@@ -114,7 +115,7 @@ export class Engine {
       if (await isUnsynced(directory, ports.disk)) engine.view.doubt();
       if (checkpoint?.durable) engine.view.ledger.assumeDurable(checkpoint.durable);
       // Blocks that are missing would be made anew, in memory, by everybody who opens the folder.
-      engine.#seal();
+      engine.#sealing.start();
       return engine;
     } catch (error) {
       index?.close();
@@ -158,11 +159,12 @@ export class Engine {
       view: this.view,
       lock,
       clock,
-      beforeGroup: () => this.#keepIndexUp(),
+      beforeGroup: () => this.#sealing.keepUp(),
       checkLedgerInPlace: () => place.checkAfter(),
       onCommitted: (after, last) => this.#onCommitted(after, last),
       onPoisoned: (error) => this.#onPoisoned(error),
     });
+    this.#sealing = new Sealing({ view: this.view, clock, isBusy: () => this.commits.isBusy });
     this.#housekeeping = new Housekeeping({
       directory,
       ledger,
@@ -213,8 +215,7 @@ export class Engine {
     await this.commits.close();
     await this.#lock.close();
     await tidying;
-    await this.#sealing;
-    await this.#sealAll();
+    await this.#sealing.finish();
     await this.#housekeeping.finish();
     await this.reads.empty();
     // The disk may have room for it by now.
@@ -244,7 +245,7 @@ export class Engine {
     // Only now is everything durable that an earlier owner of the lock may have left without files.
     if (!this.#healed) this.#eventFiles?.heal(this.view.ledger.durable);
     this.#healed = true;
-    this.#seal();
+    this.#sealing.onFilled();
     this.tail.wake();
     this.#housekeeping.onCommitted();
   }
@@ -271,24 +272,6 @@ export class Engine {
     }
   }
 
-  #seal(): void {
-    if (this.view.index.unsealed === 0 || this.#sealing) return;
-    this.#sealing = this.#sealAll().finally(() => {
-      this.#sealing = undefined;
-    });
-  }
-
-  /** Seals for as long as it gets on: appends may fill further blocks meanwhile. */
-  async #sealAll(): Promise<void> {
-    const { index } = this.view;
-    for (let left = index.unsealed, before = Infinity; left > 0 && left < before; [before, left] = [left, index.unsealed]) await this.view.seal();
-  }
-
-  /** Makes a flood of appends wait for the index, so that memory stays bounded. */
-  async #keepIndexUp(): Promise<void> {
-    if (this.view.index.unsealed > maxUnsealedBlocks) await this.#sealing;
-  }
-
   /** A read that the disk failed tells so like every other call. */
   #explainRead(error: unknown): unknown {
     // Node gives its own complaints, which are mistakes of ours, codes that begin with ERR_.
@@ -312,6 +295,7 @@ export class Engine {
       token,
       readBatches: (after, last) => readBatches(this.#file, this.view, after, last),
       isBusy: () => this.commits.isBusy,
+      workedMs: () => this.commits.workedMs,
       onProblem: (error) =>
         warn(
           isOpossumError(error)

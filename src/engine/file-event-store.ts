@@ -58,32 +58,44 @@ export class FileEventStore implements EventStore {
     );
   }
 
-  async #append(events: NewEvent | readonly NewEvent[], condition: AppendCondition | undefined, options: AppendOptions | undefined): Promise<AppendResult> {
-    if (this.#closed) throw new StoreClosedError();
-    if (this.#options.readOnly) throw new InvalidInputError('options.readOnly', 'is true for this store, so it cannot append. Open it without readOnly.');
-    const { signal } = checkAppendOptions(options);
-    const prepared = prepareEvents(events, this.#defaults);
-    const checked = condition === undefined ? undefined : checkCondition(condition);
-    if (this.#options.limits) checkCosmosBatch(prepared, this.#options.limits.context);
-    signal?.throwIfAborted();
-    const draft = draftFrame(prepared, checked);
-    return this.#appends.run(
-      () =>
-        new Promise<AppendResult>((resolve, reject) => {
-          const call: AppendCall = {
-            events: prepared,
-            condition: checked,
-            draft,
-            durability: this.#options.durability,
-            lockTimeoutMs: this.#options.lockTimeoutMs,
-            deadlineMs: this.#options.clock.monotonic() + this.#options.lockTimeoutMs,
-            resolve,
-            reject,
-          };
-          if (signal) this.#abortWith(signal, call);
-          this.#engine.commits.submit(call);
-        }),
-    );
+  /** One promise for the whole way: what is thrown on it rejects the promise. */
+  #append(events: NewEvent | readonly NewEvent[], condition: AppendCondition | undefined, options: AppendOptions | undefined): Promise<AppendResult> {
+    return new Promise((resolve, reject) => {
+      if (this.#closed) throw new StoreClosedError();
+      const { readOnly, limits, durability, lockTimeoutMs, clock } = this.#options;
+      if (readOnly) throw new InvalidInputError('options.readOnly', 'is true for this store, so it cannot append. Open it without readOnly.');
+      const { signal } = checkAppendOptions(options);
+      const prepared = prepareEvents(events, this.#defaults);
+      const checked = condition === undefined ? undefined : checkCondition(condition);
+      if (limits) checkCosmosBatch(prepared, limits.context);
+      signal?.throwIfAborted();
+      const draft = draftFrame(prepared, checked);
+      // The commit path may reject a call that it has answered: it leaves the gate once.
+      let isOpen = true;
+      const leave = (): void => {
+        if (isOpen) this.#appends.leave();
+        isOpen = false;
+      };
+      const call: AppendCall = {
+        events: prepared,
+        condition: checked,
+        draft,
+        durability,
+        lockTimeoutMs,
+        deadlineMs: clock.monotonic() + lockTimeoutMs,
+        resolve(result) {
+          leave();
+          resolve(result);
+        },
+        reject(reason) {
+          leave();
+          reject(reason);
+        },
+      };
+      if (signal) this.#abortWith(signal, call);
+      this.#appends.enter();
+      this.#engine.commits.submit(call);
+    });
   }
 
   read(query: Query = 'all', options?: ReadOptions): EventStream {

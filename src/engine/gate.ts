@@ -10,15 +10,24 @@ export class Gate {
   }
 
   async run<T>(work: () => Promise<T>): Promise<T> {
-    this.#inside++;
+    this.enter();
     try {
       return await work();
     } catch (error) {
       throw this.#explain(error);
     } finally {
-      this.#inside--;
-      if (this.#inside === 0) for (const resolve of this.#waiting.splice(0)) resolve();
+      this.leave();
     }
+  }
+
+  /** Each needs one `leave`. */
+  enter(): void {
+    this.#inside++;
+  }
+
+  leave(): void {
+    this.#inside--;
+    if (this.#inside === 0) for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
   /** Resolves when nothing is in progress. */

@@ -7,6 +7,7 @@ import { AppendConditionFailedError, isOpossumError, StorageFailedError, type Op
 import type { PreparedEvent } from '../core/event.js';
 import type { ChainPoint, IndexedEvent } from '../core/stored.js';
 import { messageOf } from '../disk/error-code.js';
+import type { Awaitable } from '../disk/disk.js';
 import type { AppendCall } from './call.js';
 import { decide, type Decision } from './decide.js';
 import type { LedgerView } from './ledger-view.js';
@@ -14,10 +15,10 @@ import type { LedgerView } from './ledger-view.js';
 export type GroupCommitPorts = {
   readonly view: LedgerView;
   /** Called when the group is written and not yet synced: the lock may go now. */
-  readonly beforeSync: () => Promise<void>;
+  readonly beforeSync: () => Awaitable<void>;
   /** Throws StorageFailedError when the ledger's path no longer leads to the open file. */
-  readonly checkLedgerInPlace: () => Promise<void>;
-  /** Told of each batch that was committed: the one behind `after` that ends at position `last`. */
+  readonly checkLedgerInPlace: () => Awaitable<void>;
+  /** Told of batches that were committed one behind the other: the first is behind `after`, the last ends at position `last`. */
   readonly onCommitted: (after: ChainPoint, last: number) => void;
 };
 
@@ -45,7 +46,8 @@ export async function commitGroup(group: readonly AppendCall[], ports: GroupComm
 
 /** Moves calls whose outcome is certain into `settled`; returns those that must be decided afresh. */
 async function decideAndWrite(open: readonly AppendCall[], settled: Outcome[], view: LedgerView): Promise<AppendCall[]> {
-  await view.catchUp();
+  const catchingUp = view.catchUp();
+  if (catchingUp) await catchingUp;
   const before = view.ledger.written;
   const outcomes = await decideAll(open, view);
   if (!outcomes.some(({ frame }) => frame)) {
@@ -88,7 +90,8 @@ async function decideAll(open: readonly AppendCall[], view: LedgerView): Promise
   const planned = new PlannedEvents(view.ledger.written);
   try {
     for (const call of open) {
-      const decision = await decideOne(call, view, planned);
+      const deciding = decideOne(call, view, planned);
+      const decision = deciding instanceof Promise ? await deciding : deciding;
       if (decision.kind !== 'accept') {
         outcomes.push({ call, decision });
         continue;
@@ -107,36 +110,57 @@ async function decideAll(open: readonly AppendCall[], view: LedgerView): Promise
   return outcomes;
 }
 
-async function decideOne(call: AppendCall, view: LedgerView, planned: PlannedEvents): Promise<Decision> {
+/** What cannot be looked up fails this call alone. */
+function decideOne(call: AppendCall, view: LedgerView, planned: PlannedEvents): Awaitable<Decision> {
+  const refuse = (error: unknown): Decision => ({ kind: 'refuse', error: toOpossumError(error) });
   try {
-    return await decide(call, view, planned);
+    const deciding = decide(call, view, planned);
+    return deciding instanceof Promise ? deciding.catch(refuse) : deciding;
   } catch (error) {
-    // What cannot be looked up fails this call alone.
-    return { kind: 'refuse', error: toOpossumError(error) };
+    return refuse(error);
   }
 }
 
 async function syncAndAnswer(settled: readonly Outcome[], ports: GroupCommitPorts): Promise<void> {
-  const { view, onCommitted } = ports;
+  const { view } = ports;
   // Not what is written now: a frame that vanished meanwhile must not be called durable.
   const upTo = settled.reduce((last, { frame }) => Math.max(last, frame?.point.position ?? 0), view.ledger.written);
   try {
-    await ports.beforeSync();
+    const releasing = ports.beforeSync();
+    if (releasing) await releasing;
     if (settled.some(({ call }) => call.durability === 'commit')) await view.makeDurable(upTo);
     else view.tell(upTo);
-    await ports.checkLedgerInPlace();
+    const looking = ports.checkLedgerInPlace();
+    if (looking) await looking;
   } catch (error) {
     const failure = isOpossumError(error) ? error : outcomeUnknown(error);
     for (const { call } of settled) call.reject(failure);
     throw failure;
   }
+  tellCommitted(settled, ports);
   for (const outcome of settled) {
-    if (outcome.frame) onCommitted(outcome.frame.after, outcome.frame.point.position);
-    await answer(outcome, view);
+    const answering = answer(outcome, view);
+    if (answering) await answering;
   }
 }
 
-async function answer({ call, decision, frame }: Outcome, view: LedgerView): Promise<void> {
+/** Once for all frames that lie one behind the other, which are mostly all of the group. */
+function tellCommitted(settled: readonly Outcome[], { onCommitted }: GroupCommitPorts): void {
+  let run: { readonly after: ChainPoint; last: ChainPoint } | undefined;
+  for (const { frame } of settled) {
+    if (!frame) continue;
+    if (run && run.last === frame.after) {
+      run.last = frame.point;
+      continue;
+    }
+    if (run) onCommitted(run.after, run.last.position);
+    run = { after: frame.after, last: frame.point };
+  }
+  if (run) onCommitted(run.after, run.last.position);
+}
+
+/** Returns a promise when the conflicting event has to be read. */
+function answer({ call, decision, frame }: Outcome, view: LedgerView): Promise<void> | void {
   const count = call.events.length;
   switch (decision.kind) {
     case 'accept':
@@ -146,11 +170,10 @@ async function answer({ call, decision, frame }: Outcome, view: LedgerView): Pro
     case 'refuse':
       return call.reject(decision.error);
     case 'conflict':
-      try {
-        call.reject(new AppendConditionFailedError(await view.readOne(decision.position), decision.condition));
-      } catch (error) {
-        call.reject(toOpossumError(error));
-      }
+      return view.readOne(decision.position).then(
+        (event) => call.reject(new AppendConditionFailedError(event, decision.condition)),
+        (error: unknown) => call.reject(toOpossumError(error)),
+      );
   }
 }
 

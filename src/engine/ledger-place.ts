@@ -4,7 +4,8 @@
  * and no folder is made beside another ledger, but for the moment between a look and the call behind it.
  */
 import { StorageFailedError } from '../core/errors.js';
-import type { Disk, FileStat } from '../disk/disk.js';
+import type { Awaitable, Disk, FileStat } from '../disk/disk.js';
+import { whenReady } from '../indexing/when-ready.js';
 
 export class LedgerPlace {
   /** The disk, refusing to make files and folders once the ledger is not in its place. */
@@ -23,47 +24,47 @@ export class LedgerPlace {
 
   /** @throws what the operating system says when it cannot tell. */
   async isOurs(): Promise<boolean> {
-    return (await this.#look()) === 'ours';
+    return this.#isOurs(await this.#disk.stat(this.#path));
   }
 
   /** Before anything of an append was done. @throws StorageFailedError with outcome 'not-committed'. */
-  checkBefore(): Promise<void> {
+  checkBefore(): Awaitable<void> {
     return this.#refuse('not-committed', 'Nothing of this append is stored.');
   }
 
   /** After an append was written. @throws StorageFailedError with outcome 'unknown'. */
-  checkAfter(): Promise<void> {
+  checkAfter(): Awaitable<void> {
     return this.#refuse('unknown', 'What was appended last is not in its place.');
   }
 
-  async #refuse(outcome: 'not-committed' | 'unknown', consequence: string): Promise<void> {
-    const found = await this.#look();
-    if (found === 'ours') return;
-    throw new StorageFailedError(
-      `The file ${this.#path} was ${found} while the store was open. ${consequence} Close the store, find out what moved the folder, and open it again.`,
+  /** Comes with every append: no promise where the disk answers at once. */
+  #refuse(outcome: 'not-committed' | 'unknown', consequence: string): Awaitable<void> {
+    return whenReady(this.#disk.stat(this.#path), (found) => {
+      if (!this.#isOurs(found)) throw this.#notInPlace(found, outcome, consequence);
+    });
+  }
+
+  #isOurs(found: FileStat | undefined): boolean {
+    return found?.ino === this.#opened.ino && found.dev === this.#opened.dev;
+  }
+
+  #notInPlace(found: FileStat | undefined, outcome: 'not-committed' | 'unknown', consequence: string): StorageFailedError {
+    return new StorageFailedError(
+      `The file ${this.#path} was ${found ? 'replaced' : 'removed'} while the store was open. ${consequence} Close the store, find out what moved the folder, and open it again.`,
       outcome,
       { file: this.#path },
     );
   }
-
-  async #look(): Promise<'ours' | 'replaced' | 'removed'> {
-    const found = await this.#disk.stat(this.#path);
-    if (!found) return 'removed';
-    return found.ino === this.#opened.ino && found.dev === this.#opened.dev ? 'ours' : 'replaced';
-  }
 }
 
 /** Every rename and link of ours follows the making of a file, so that looking before the latter is enough. */
-function guardedDisk(disk: Disk, check: () => Promise<void>): Disk {
+function guardedDisk(disk: Disk, check: () => Awaitable<void>): Disk {
   return {
     open: (file, mode) => disk.open(file, mode),
     stat: (file) => disk.stat(file),
     list: (directory) => disk.list(directory),
     readFile: (file) => disk.readFile(file),
-    async createFile(file, bytes) {
-      await check();
-      await disk.createFile(file, bytes);
-    },
+    createFile: (file, bytes) => whenReady(check(), () => disk.createFile(file, bytes)),
     async makeDirectory(directory) {
       await check();
       return disk.makeDirectory(directory);

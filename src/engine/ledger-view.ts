@@ -7,6 +7,7 @@ import type { SequencedEvent } from '../core/event.js';
 import type { Query } from '../core/query.js';
 import type { ChainPoint } from '../core/stored.js';
 import type { Clock } from '../disk/clock.js';
+import type { Awaitable } from '../disk/disk.js';
 import { codeOf } from '../disk/error-code.js';
 import type { EventIndex } from '../indexing/event-index.js';
 import { blockSize } from '../indexing/segment.js';
@@ -73,7 +74,7 @@ export class LedgerView {
    */
   async refresh(durability: Durability, known = 0): Promise<number> {
     const { ledger } = this;
-    await this.#breather.breathe();
+    if (this.#breather.isDue) await this.#breather.breathe();
     if (!(await ledger.isCurrent())) await this.exclusively(() => this.catchUp());
     if (durability === 'os') return ledger.written;
     if (this.#wanted(known) > ledger.durable) {
@@ -101,17 +102,25 @@ export class LedgerView {
   }
 
   /** Runs `work` while nobody else in this process touches the tail. */
-  exclusively<T>(work: () => Promise<T>): Promise<T> {
+  exclusively<T>(work: () => Awaitable<T>): Promise<T> {
     return this.#tail.runExclusive(work);
   }
 
   /** Takes in what was added to the ledger, and tells `onFrame` of each frame that counts. Only within `exclusively`. */
-  async catchUp(onFrame?: (point: ChainPoint) => void): Promise<void> {
-    if (this.#doubtful && !(await this.#isSuspect())) {
+  catchUp(onFrame?: (point: ChainPoint) => void): Awaitable<void> {
+    return this.#doubtful ? this.#catchUpDoubtful(onFrame) : this.#takeIn(onFrame);
+  }
+
+  async #catchUpDoubtful(onFrame?: (point: ChainPoint) => void): Promise<void> {
+    if (!(await this.#isSuspect())) {
       this.#doubtful = false;
       this.#forgetUndurable();
     }
-    await this.ledger.catchUp(({ point, events }) => {
+    await this.#takeIn(onFrame);
+  }
+
+  #takeIn(onFrame?: (point: ChainPoint) => void): Awaitable<void> {
+    return this.ledger.catchUp(({ point, events }) => {
       this.index.addFrame(point, events);
       this.tell(point.position);
       onFrame?.(point);
@@ -120,10 +129,10 @@ export class LedgerView {
     });
   }
 
-  /** Moves what is full and durable of the index from memory into files. Never fails. */
-  async seal(): Promise<void> {
+  /** Moves what is full and durable of the index from memory into files. Never fails. `isLast`: before closing, however often it failed. */
+  async seal(isLast = false): Promise<void> {
     await this.#limitUnsynced();
-    await this.index.seal(this.ledger.durable);
+    await this.index.seal(this.ledger.durable, isLast);
     this.ledger.forgetBelow(this.index.scanFrom?.position ?? 0);
   }
 

@@ -1,7 +1,7 @@
 /*
  * Writes event files behind the commits. The backlog is a list of ranges that are read again from the ledger, so its
  * memory is bounded; work is done in slices of two milliseconds, which are so rare while appends are going on that they
- * take less than a tenth of the time.
+ * take less than a tenth of the time, and rarer still when appends take all the time there is.
  */
 import path from 'node:path';
 import type { ChainPoint, StoredBatch } from '../core/stored.js';
@@ -10,7 +10,8 @@ import type { Disk } from '../disk/disk.js';
 import { codeOf, isOutOfDescriptors } from '../disk/error-code.js';
 import { eventFileContent, type EventFileCodec } from './event-file.js';
 import { EventFolders } from './event-folders.js';
-import { eventsPerFolder } from './paths.js';
+import { FolderAside } from './folder-aside.js';
+import { eventsPerFolder, fileName } from './paths.js';
 import { Progress } from './progress.js';
 
 export type EventFileWriterOptions = {
@@ -27,6 +28,8 @@ export type EventFileWriterOptions = {
   readBatches(after: ChainPoint | undefined, last: number): AsyncIterable<StoredBatch>;
   /** Whether appends are going on. */
   isBusy(): boolean;
+  /** How long this process has been at appending, in all. */
+  workedMs(): number;
   /** Told when files cannot be written, of each kind of error once until it works again; the writer goes on trying. */
   onProblem(error: unknown): void;
 };
@@ -37,6 +40,8 @@ type Range = { after: ChainPoint | undefined; last: number };
 const sliceMs = 2;
 /** While appends go on: few bursts, since every sync of the ledger also commits the files made before it. */
 const busyPauseMs = 60;
+/** While appends take more than half of the time: somebody waits for each. */
+const saturatedPauseMs = 250;
 const retryMs = 1000;
 /** More ranges than this are merged into one that also covers what other processes write. */
 const maxRanges = 256;
@@ -62,6 +67,11 @@ export class EventFileWriter {
   /** What was told since files could last be written: the same error comes again with every attempt. */
   readonly #told = new Set<string>();
   #sliceEnd = 0;
+  /** When the last pause ended, and how long this process had been at appending by then. */
+  #pauseEnd = { atMs: 0, workedMs: 0 };
+  /** The folder that is being filled under a temporary name, and the batches that will be in place when it gets its own. */
+  #aside: { readonly folder: FolderAside; readonly batches: ChainPoint[] } | undefined;
+  #mayFillAside = true;
 
   constructor(options: EventFileWriterOptions) {
     this.#options = options;
@@ -212,41 +222,96 @@ export class EventFileWriter {
 
   /** Works on a range until it is done, or until something more urgent comes. */
   async #writeRange(range: Range): Promise<void> {
+    try {
+      await this.#writeBatches(range);
+    } catch (error) {
+      if (!this.#aside) throw error;
+      // On a full disk each file counts that finds room.
+      this.#mayFillAside = false;
+      // Somebody took it for a leftover.
+      if (codeOf(error) !== 'ENOENT') throw error;
+    } finally {
+      await this.#aside?.folder.discard();
+      this.#aside = undefined;
+    }
+  }
+
+  async #writeBatches(range: Range): Promise<void> {
+    // It may grow meanwhile: what comes is another round's.
     const { last } = range;
     for await (const batch of this.#options.readBatches(range.after, last)) {
       for (let i = 0; i < batch.count; i++) {
-        await this.#pause();
+        if (this.#options.clock.monotonic() >= this.#sliceEnd) await this.#pause();
         if (range === this.#healing && !this.#mayHeal()) this.#healing = undefined;
         if (this.#stopped || (range !== this.#owed[0] && range !== this.#healing)) return;
-        await this.#writeEvent(batch, i, range);
+        if (range === this.#healing) await this.#compareEvent(batch, i, range);
+        else if (!(await this.#writeEvent(batch, i, range, last))) return;
       }
-      this.#progress.done(range.after?.position ?? 0, batch.point);
-      range.after = batch.point;
+      if (this.#aside) this.#aside.batches.push(batch.point);
+      else this.#moveOn(range, batch.point);
       if (range === this.#healing && this.#owed.length > 0) return;
     }
     // Without this, a ledger that was cut off would be read again and again.
     if ((range.after?.position ?? 0) < last) throw new Error(`the ledger does not hold the events up to position ${last}`);
   }
 
-  async #writeEvent(batch: StoredBatch, index: number, range: Range): Promise<void> {
-    const isHealing = range === this.#healing;
+  /** Notes that all files of the range up to `point` are in place. */
+  #moveOn(range: Range, point: ChainPoint): void {
+    this.#progress.done(range.after?.position ?? 0, point);
+    range.after = point;
+  }
+
+  async #compareEvent(batch: StoredBatch, index: number, { last }: Range): Promise<void> {
     const position = batch.first + index;
-    await this.#folders.put(position, this.#options.codec.encode(eventFileContent(batch, index)), isHealing ? 'compare' : 'write');
-    if (isHealing && (position % eventsPerFolder === 0 || position === range.last)) await this.#folders.removeLeftovers(position);
+    await this.#folders.put(position, this.#encode(batch, index), 'compare');
+    if (position % eventsPerFolder === 0 || position === last) await this.#folders.removeLeftovers(position);
+  }
+
+  /** `last` is where this round ends. Returns false when the range must be begun again: a folder that was filled aside found its name taken. */
+  async #writeEvent(batch: StoredBatch, index: number, range: Range, last: number): Promise<boolean> {
+    const position = batch.first + index;
+    if (position % eventsPerFolder === 1 && last - position >= eventsPerFolder - 1) await this.#beginAside(position);
+    const aside = this.#aside;
+    const bytes = this.#encode(batch, index);
+    if (!aside) {
+      await this.#folders.put(position, bytes, 'write');
+      return true;
+    }
+    const putting = aside.folder.put(fileName(position, this.#options.codec.format), bytes);
+    if (putting) await putting;
+    if (position % eventsPerFolder !== 0) return true;
+    if (!(await aside.folder.finish())) return false;
+    this.#aside = undefined;
+    for (const point of aside.batches) this.#moveOn(range, point);
+    return true;
+  }
+
+  async #beginAside(position: number): Promise<void> {
+    if (!this.#mayFillAside) return;
+    const { disk, token } = this.#options;
+    const folder = await FolderAside.open({ disk, token, target: path.dirname(this.#folders.pathOf(position)) });
+    this.#aside = folder && { folder, batches: [] };
+  }
+
+  #encode(batch: StoredBatch, index: number): Buffer {
+    return this.#options.codec.encode(eventFileContent(batch, index));
   }
 
   async #pause(): Promise<void> {
-    const { clock } = this.#options;
-    const now = clock.monotonic();
-    if (now < this.#sliceEnd) return;
-    const busy = !this.#flushing && this.#options.isBusy();
+    const { clock, isBusy, workedMs } = this.#options;
+    const busy = !this.#flushing && isBusy();
     await (busy ? this.#busyPause() : clock.turn());
-    this.#sliceEnd = clock.monotonic() + sliceMs;
+    const now = clock.monotonic();
+    this.#pauseEnd = { atMs: now, workedMs: workedMs() };
+    this.#sliceEnd = now + sliceMs;
   }
 
   #busyPause(): Promise<void> {
+    const { clock, workedMs } = this.#options;
+    const before = this.#pauseEnd;
+    const isSaturated = (workedMs() - before.workedMs) * 2 > clock.monotonic() - before.atMs;
     return new Promise((resolve) => {
-      const cancel = this.#options.clock.timer(busyPauseMs, resolve, true);
+      const cancel = clock.timer(isSaturated ? saturatedPauseMs : busyPauseMs, resolve, true);
       this.#endPause = () => {
         cancel();
         resolve();

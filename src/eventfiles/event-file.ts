@@ -6,6 +6,7 @@ import { crc32 } from 'node:zlib';
 import type { AppendCondition } from '../core/condition.js';
 import type { SequencedEvent } from '../core/event.js';
 import type { StoredBatch } from '../core/stored.js';
+import { timeText } from '../core/time-text.js';
 
 export type EventFileFormat = 'json' | 'msgpack';
 
@@ -24,7 +25,7 @@ export type EventFileContent = SequencedEvent & {
 
 /** The file of the event at `index` of a batch. */
 export function eventFileContent(batch: StoredBatch, index: number): EventFileContent {
-  const place = { first: batch.first, count: batch.count, time: new Date(batch.time).toISOString() };
+  const place = { first: batch.first, count: batch.count, time: timeText(batch.time) };
   const condition = index === 0 ? batch.condition : undefined;
   return { ...batch.event(index), batch: condition === undefined ? place : { ...place, condition } };
 }

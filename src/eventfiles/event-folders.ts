@@ -7,7 +7,7 @@ import path from 'node:path';
 import type { Disk } from '../disk/disk.js';
 import { codeOf } from '../disk/error-code.js';
 import type { EventFileCodec } from './event-file.js';
-import { fileName, folderName, positionOf, voidFolder } from './paths.js';
+import { eventsPerFolder, fileName, folderName, positionOf, voidFolder } from './paths.js';
 
 export type EventFoldersOptions = {
   readonly disk: Disk;
@@ -72,17 +72,21 @@ export class EventFolders {
   }
 
   /**
-   * R17. Removes temporary files in the folder of `position` whose event file, at `position` or before, is in place: so they are
-   * of no use even to a process that lives. Costs one listing; never fails.
+   * R17. Removes temporary files in the folder of `position` whose event file, at `position` or before, is in place, and when
+   * `position` is the folder's last, folders that were filled aside to become this one: so they are of no use even to a process
+   * that lives. Costs a listing; never fails.
    */
   async removeLeftovers(position: number): Promise<void> {
-    const { disk, codec } = this.#options;
+    const { disk, directory, codec } = this.#options;
     const folder = path.dirname(this.pathOf(position));
     try {
       for (const name of (await disk.list(folder)) ?? []) {
-        const [, target = ''] = /^\.(.+)\.[^.]+\.tmp$/.exec(name) ?? [];
-        const own = positionOf(target, codec.format);
+        const own = positionOf(nameBehind(name), codec.format);
         if (own !== undefined && own <= position) await disk.removeFile(path.join(folder, name));
+      }
+      if (position % eventsPerFolder !== 0) return;
+      for (const name of (await disk.list(directory)) ?? []) {
+        if (nameBehind(name) === path.basename(folder)) await disk.removeTree(path.join(directory, name));
       }
     } catch {
       // A leftover is harmless.
@@ -131,4 +135,9 @@ export class EventFolders {
     await this.#options.disk.makeDirectory(folder);
     this.#folder = folder;
   }
+}
+
+/** The name for which a temporary name stands, or nothing. */
+function nameBehind(temporary: string): string {
+  return /^\.(.+)\.[^.]+\.tmp$/.exec(temporary)?.[1] ?? '';
 }

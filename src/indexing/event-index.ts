@@ -101,13 +101,13 @@ export class EventIndex {
 
   /**
    * Moves full blocks whose last frame ends at or below `durable` from memory into files. Never fails: what cannot be
-   * written stays in memory, and a later call tries again, though not the very next. With `readOnly`, and wherever
-   * another process was faster, the file that is there takes the place of the block in memory.
+   * written stays in memory, and a later call tries again, though not the very next unless it is the last one. With
+   * `readOnly`, and wherever another process was faster, the file that is there takes the place of the block in memory.
    */
-  seal(durable: number): Promise<void> {
+  seal(durable: number, isLast = false): Promise<void> {
     if (this.#sealing) return this.#sealing;
     if (!this.#nextToSeal(durable)) return Promise.resolve();
-    if (this.#skipSeals > 0) {
+    if (this.#skipSeals > 0 && !isLast) {
       this.#skipSeals--;
       return Promise.resolve();
     }

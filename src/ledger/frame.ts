@@ -3,7 +3,8 @@ import type { AppendCondition } from '../core/condition.js';
 import type { PreparedEvent } from '../core/event.js';
 import type { ChainMark } from '../core/stored.js';
 import { anyVersionMarker, at, formatVersion, headLength, marker, maxBodyLength } from './format.js';
-import { encodeRecordParts, recordLength, sealRecord, writeRecord } from './record.js';
+import { GrowingBuffer, utf8LengthMost } from './growing-buffer.js';
+import { sealRecord, writeRecord } from './record.js';
 
 export type FrameHead = {
   readonly bodyLength: number;
@@ -33,23 +34,24 @@ export type FramePlace = Pick<FrameHead, 'writtenAt' | 'first' | 'time' | 'ledge
  */
 export type DraftFrame = { readonly bytes: Buffer; readonly records: Float64Array; readonly conditionLength: number };
 
-export function draftFrame(events: readonly PreparedEvent[], condition: AppendCondition | undefined): DraftFrame {
-  const parts = events.map(encodeRecordParts);
-  const conditionText = condition === undefined ? '' : JSON.stringify(condition);
-  const conditionLength = Buffer.byteLength(conditionText);
-  let length = headLength + conditionLength;
-  for (const part of parts) length += recordLength(part);
+/** Encoding is done in one go, so one for all will do. */
+const encoding = new GrowingBuffer();
 
-  const bytes = Buffer.allocUnsafe(length);
-  bytes.write(conditionText, headLength);
+export function draftFrame(events: readonly PreparedEvent[], condition: AppendCondition | undefined): DraftFrame {
+  const conditionLength = condition === undefined ? 0 : writeCondition(condition);
   const records = new Float64Array(events.length + 1);
   let offset = headLength + conditionLength;
-  for (let i = 0; i < parts.length; i++) {
+  for (let i = 0; i < events.length; i++) {
     records[i] = offset;
-    offset = writeRecord(parts[i]!, bytes, offset);
+    offset = writeRecord(events[i]!, encoding, offset);
   }
   records[events.length] = offset;
-  return { bytes, records, conditionLength };
+  return { bytes: encoding.take(offset), records, conditionLength };
+}
+
+function writeCondition(condition: AppendCondition): number {
+  const text = JSON.stringify(condition);
+  return encoding.reserve(headLength, utf8LengthMost(text)).write(text, headLength);
 }
 
 /** Fills in the place of a draft; may be done again when it has to move. Returns the frame's checksum. */
@@ -79,9 +81,10 @@ function writeHead(bytes: Buffer, count: number, conditionLength: number, place:
   bytes.writeUInt32LE(place.base.checksum, at.baseChecksum);
   bytes.writeDoubleLE(place.base.position, at.basePosition);
   bytes.writeUInt32LE(conditionLength, at.conditionLength);
-  const checksum = wholeChecksum(bytes, 0, bytes.length);
+  const headPart = crc32(bytes.subarray(0, at.checksum));
+  const checksum = crc32(bytes.subarray(headLength), headPart);
   bytes.writeUInt32LE(checksum, at.checksum);
-  bytes.writeUInt32LE(crc32(bytes.subarray(0, at.headChecksum)), at.headChecksum);
+  bytes.writeUInt32LE(crc32(bytes.subarray(at.checksum, at.headChecksum), headPart), at.headChecksum);
   return checksum;
 }
 

@@ -81,10 +81,15 @@ export class Ledger {
    * Scans what was added to the file, by whomever. Hands each frame that counts to `take` in the very moment in which it
    * counts, so that whoever asks meanwhile finds `written` and what `take` keeps in step; waits when `take` wants to.
    */
-  async catchUp(take: (frame: CountedFrame) => Awaitable<void>): Promise<void> {
+  catchUp(take: (frame: CountedFrame) => Awaitable<void>): Awaitable<void> {
     if (this.#damage) throw this.#damage;
-    const { size } = await this.file.stat();
-    if (size === this.#size) return;
+    const stat = this.file.stat();
+    if (stat instanceof Promise) return stat.then(({ size }) => (size === this.#size ? undefined : this.#scan(size, take)));
+    if (stat.size !== this.#size) return this.#scan(stat.size, take);
+  }
+
+  /** Scans up to `size`, the size of the file. */
+  async #scan(size: number, take: (frame: CountedFrame) => Awaitable<void>): Promise<void> {
     if (size < this.#scanned) throw this.#corrupt('is shorter than it was: committed events are missing', size);
     const scan = new FrameScan(this.file, this.#scanned, size);
     if (this.#start) await take(await this.#checkStart(scan, this.#start));

@@ -7,32 +7,27 @@ import { crc32 } from 'node:zlib';
 import type { JsonObject, JsonValue, PreparedEvent, SequencedEvent } from '../core/event.js';
 import { seedOfChecksum } from './checksum-seed.js';
 import { recordHeadLength } from './format.js';
+import { utf8LengthMost, type GrowingBuffer } from './growing-buffer.js';
 
 export type EventKeys = { readonly type: string; readonly tags: readonly string[]; readonly id: string };
 
 type StoredKeys = [type: string, id: string, tags: string[]];
 type StoredEvent = [...StoredKeys, timestamp: string, metadata: JsonObject, data: JsonValue];
 
-/** The two parts of a record and their lengths in bytes, encoded before its position is known. */
-export type RecordParts = { readonly keys: string; readonly content: string; readonly keysLength: number; readonly contentLength: number };
+const comma = 0x2c;
 
-export function encodeRecordParts(event: PreparedEvent): RecordParts {
-  const keys = JSON.stringify([event.type, event.id, event.tags]).slice(0, -1);
-  const content = `,${JSON.stringify([event.timestamp, event.metadata, event.data]).slice(1)}`;
-  return { keys, content, keysLength: Buffer.byteLength(keys), contentLength: Buffer.byteLength(content) };
-}
-
-export function recordLength({ keysLength, contentLength }: RecordParts): number {
-  return recordHeadLength + keysLength + contentLength;
-}
-
-/** Writes a record without its checksum; returns the offset behind it. */
-export function writeRecord({ keys, content, keysLength, contentLength }: RecordParts, target: Buffer, offset: number): number {
-  target.writeUInt32LE(keysLength, offset);
-  target.writeUInt32LE(contentLength, offset + 4);
+/** Writes a record without its checksum, which needs the position; returns the offset behind it. */
+export function writeRecord(event: PreparedEvent, target: GrowingBuffer, offset: number): number {
+  const keys = JSON.stringify([event.type, event.id, event.tags]);
+  const content = JSON.stringify([event.timestamp, event.metadata, event.data]);
+  const bytes = target.reserve(offset, recordHeadLength + utf8LengthMost(keys) + utf8LengthMost(content));
   const start = offset + recordHeadLength;
-  target.write(keys, start, keysLength);
-  target.write(content, start + keysLength, contentLength);
+  // Two arrays become one: a comma in the place of the bracket that ends the first and of the one that begins the second.
+  const keysLength = bytes.write(keys, start) - 1;
+  const contentLength = bytes.write(content, start + keysLength);
+  bytes[start + keysLength] = comma;
+  bytes.writeUInt32LE(keysLength, offset);
+  bytes.writeUInt32LE(contentLength, offset + 4);
   return start + keysLength + contentLength;
 }
 

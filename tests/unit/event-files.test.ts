@@ -111,6 +111,7 @@ describe('the writer of event files', () => {
         for (const one of batches) if (one.first > (after?.position ?? 0) && one.first <= last) yield one;
       },
       isBusy: () => false,
+      workedMs: () => 0,
       onProblem: (problem) => {
         throw problem;
       },
@@ -190,6 +191,21 @@ describe('the writer of event files', () => {
     patient.heal(5);
     await patient.flush(() => true);
     expect(listed(directory)).toHaveLength(5);
+  });
+
+  test('pauses longer while appends take most of the time', async () => {
+    const pausesWith = async (workedMs: () => number): Promise<number> => {
+      const delays: number[] = [];
+      const clock: Clock = { ...systemClock, timer: (delayMs, callback) => (delays.push(delayMs), setImmediate(callback), () => undefined) };
+      const files = writer(path.join(freshFolder(), 'events'), [batch(1, 2)], { clock, isBusy: () => true, workedMs });
+      files.add(begin, 2);
+      await waitFor(() => files.idle);
+      await files.stop();
+      return delays[0]!;
+    };
+    const relaxed = await pausesWith(() => 0);
+    expect(relaxed).toBeGreaterThan(0);
+    expect(await pausesWith(() => systemClock.monotonic())).toBeGreaterThan(relaxed);
   });
 
   test.each(['flush', 'stop'] as const)('%s does not wait for the pause that is made while appends go on', async (end) => {

@@ -152,7 +152,7 @@ async function findLeftovers(folder: string, nowMs: number, disk: Disk): Promise
   const unfinished = beside.filter((name) => name === `.backup-${context}` || name.startsWith(`.deleted-${context}-`));
   const own = ((await disk.list(folder)) ?? []).filter(isTemporary);
   const index = await temporaryIn(folder, 'index', disk);
-  const events: string[] = [];
+  const events = await temporaryIn(folder, 'events', disk);
   for (const inner of (await listFolder(path.join(folder, 'events'), disk)).filter((name) => /^\d+$/.test(name))) {
     events.push(...(await temporaryIn(folder, path.join('events', inner), disk)));
   }

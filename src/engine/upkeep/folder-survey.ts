@@ -53,6 +53,7 @@ export async function surveyFolder(options: SurveyOptions): Promise<FolderSurvey
   for (const folder of await namesIn('events', options)) {
     if (folder === voidFolder) continue;
     if (/^\d{7,}$/.test(folder)) await surveyEventFolder(folder, options, survey);
+    else if (/^\.\d{7,}\..+\.tmp$/.test(folder)) survey.temporary.push(path.join('events', folder));
     else survey.strange.push(path.join('events', folder));
   }
   return survey;

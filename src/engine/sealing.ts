@@ -1,0 +1,71 @@
+/*
+ * When full blocks of the index move from memory into files: in a pause between appends, since a block costs them several
+ * milliseconds and one more sync on the same disk; or when so many have gathered that opening after a crash would take long.
+ */
+import type { Clock } from '../disk/clock.js';
+import { maxUnsealedBlocks, type LedgerView } from './ledger-view.js';
+
+export type SealingOptions = {
+  readonly view: LedgerView;
+  readonly clock: Clock;
+  /** Whether appends are going on. */
+  readonly isBusy: () => boolean;
+};
+
+/** So many full blocks are not kept waiting: whoever opens the folder after a crash reads their events from the ledger. */
+const patientBlocks = 4;
+const lookMs = 20;
+
+export class Sealing {
+  readonly #options: SealingOptions;
+  #running: Promise<void> | undefined;
+  #cancelLook: (() => void) | undefined;
+  #closed = false;
+
+  constructor(options: SealingOptions) {
+    this.#options = options;
+  }
+
+  /** Notes that blocks may be full: they are sealed soon. */
+  onFilled(): void {
+    const { unsealed } = this.#options.view.index;
+    if (unsealed >= patientBlocks) this.start();
+    else if (unsealed > 0) this.#lookLater();
+  }
+
+  /** Begins to seal what is full. */
+  start(): void {
+    if (this.#running || this.#closed || this.#options.view.index.unsealed === 0) return;
+    this.#running = this.#sealAll().finally(() => (this.#running = undefined));
+  }
+
+  /** Makes a flood of appends wait for the index, so that memory stays bounded. */
+  keepUp(): Promise<void> | void {
+    if (this.#options.view.index.unsealed > maxUnsealedBlocks) return this.#running;
+  }
+
+  /** Seals the rest; nothing is begun afterwards. */
+  async finish(): Promise<void> {
+    this.#closed = true;
+    this.#cancelLook?.();
+    await this.#running;
+    await this.#sealAll(true);
+  }
+
+  #lookLater(): void {
+    if (this.#cancelLook || this.#running || this.#closed) return;
+    const { clock, isBusy } = this.#options;
+    const look = (): void => {
+      this.#cancelLook = undefined;
+      if (isBusy()) this.#lookLater();
+      else this.start();
+    };
+    this.#cancelLook = clock.timer(lookMs, look, false);
+  }
+
+  /** Seals for as long as it gets on: appends may fill further blocks meanwhile. */
+  async #sealAll(isLast = false): Promise<void> {
+    const { view } = this.#options;
+    for (let left = view.index.unsealed, before = Infinity; left > 0 && left < before; [before, left] = [left, view.index.unsealed]) await view.seal(isLast);
+  }
+}
