@@ -12,8 +12,13 @@ export class Breather {
     this.#clock = clock;
   }
 
+  /** Whether it is time; spares a promise when it is not. */
+  get isDue(): boolean {
+    return this.#clock.monotonic() - this.#lastMs >= everyMs;
+  }
+
   async breathe(): Promise<void> {
-    if (this.#clock.monotonic() - this.#lastMs < everyMs) return;
+    if (!this.isDue) return;
     await this.#clock.turn();
     this.#lastMs = this.#clock.monotonic();
   }

@@ -1,3 +1,5 @@
+import type { Awaitable } from '../disk/disk.js';
+
 /** Counts work in progress, so that closing can wait for it: a descriptor must not be closed under a read. */
 export class Gate {
   readonly #explain: (error: unknown) => unknown;
@@ -9,20 +11,40 @@ export class Gate {
     this.#explain = explain;
   }
 
-  async run<T>(work: () => Promise<T>): Promise<T> {
+  /** What `work` answers at once is given back at once, and what it throws is thrown. */
+  run<T>(work: () => Promise<T>): Promise<T>;
+  run<T>(work: () => Awaitable<T>): Awaitable<T>;
+  run<T>(work: () => Awaitable<T>): Awaitable<T> {
     this.#inside++;
+    let answer: Awaitable<T>;
     try {
-      return await work();
+      answer = work();
     } catch (error) {
+      this.#leave();
       throw this.#explain(error);
-    } finally {
-      this.#inside--;
-      if (this.#inside === 0) for (const resolve of this.#waiting.splice(0)) resolve();
     }
+    if (answer instanceof Promise) return this.#runOn(answer);
+    this.#leave();
+    return answer;
   }
 
   /** Resolves when nothing is in progress. */
   empty(): Promise<void> {
     return this.#inside === 0 ? Promise.resolve() : new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  async #runOn<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      throw this.#explain(error);
+    } finally {
+      this.#leave();
+    }
+  }
+
+  #leave(): void {
+    this.#inside--;
+    if (this.#inside === 0 && this.#waiting.length > 0) for (const resolve of this.#waiting.splice(0)) resolve();
   }
 }

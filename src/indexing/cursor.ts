@@ -5,7 +5,7 @@ import type { QueryPlan } from './query-plan.js';
 /** Goes through the positions that match a query. One call of `next` at a time. */
 export interface PositionCursor {
   /** Up to `max` further positions in the cursor's order; fewer only at the end. */
-  next(max: number): Promise<number[]>;
+  next(max: number): Awaitable<number[]>;
 }
 
 /** What a cursor asks: blocks by number, whether they are sealed by then or not. */
@@ -42,22 +42,35 @@ export class MatchCursor implements PositionCursor {
     this.#backwards = range.backwards;
   }
 
-  async next(max: number): Promise<number[]> {
-    const positions: number[] = [];
+  next(max: number): Awaitable<number[]> {
+    return this.#fill(max, []);
+  }
+
+  /** Adds to `positions` until there are `max`. */
+  #fill(max: number, positions: number[]): Awaitable<number[]> {
     while (this.#from <= this.#upTo && positions.length < max) {
       const { blockSize } = this.#source;
       const block = Math.floor(((this.#backwards ? this.#upTo : this.#from) - 1) / blockSize);
       const found = this.#find(block);
-      const matches = found instanceof Promise ? await found : found;
-      this.#work += matches ? workPerMatchedBlock : 1;
-      if (this.#backwards) this.#collectBackwards(matches, block * blockSize + 1, max, positions);
-      else this.#collect(matches, block * blockSize + 1, max, positions);
+      if (found instanceof Promise) {
+        return found.then((matches) => {
+          this.#take(matches, block * blockSize + 1, max, positions);
+          return this.#fill(max, positions);
+        });
+      }
+      this.#take(found, block * blockSize + 1, max, positions);
       if (this.#work >= workPerPause) {
         this.#work = 0;
-        await this.#source.yieldTurn();
+        return this.#source.yieldTurn().then(() => this.#fill(max, positions));
       }
     }
     return positions;
+  }
+
+  #take(matches: Matches | undefined, first: number, max: number, positions: number[]): void {
+    this.#work += matches ? workPerMatchedBlock : 1;
+    if (this.#backwards) this.#collectBackwards(matches, first, max, positions);
+    else this.#collect(matches, first, max, positions);
   }
 
   #find(block: number): Awaitable<Matches | undefined> {
