@@ -13,7 +13,7 @@ import { afterAll, everySlot } from './matches.js';
 import { MemorySegment } from './memory-segment.js';
 import { findMatches, planQuery, type QueryPlan } from './query-plan.js';
 import { SealedBlocks, type ScannedFrame, type SealedBlocksOptions } from './sealed-blocks.js';
-import { blockSize as standardBlockSize, blocksPerGroup as standardBlocksPerGroup } from './segment.js';
+import { blockSize as standardBlockSize, blocksPerGroup as standardBlocksPerGroup, type Segment } from './segment.js';
 import { whenReady } from './when-ready.js';
 
 export type { PositionCursor, PositionRange, ScannedFrame };
@@ -196,27 +196,24 @@ export class EventIndex {
     return position ?? 0;
   }
 
+  /** A block is asked for all positions in a row that it holds. */
   #locate(positions: readonly number[], index: number, found: EventLocation[]): Awaitable<EventLocation[]> {
-    for (let i = index; i < positions.length; i++) {
-      const location = this.#location(positions[i]!);
-      if (location instanceof Promise) {
-        return location.then((late) => {
-          found.push(late);
-          return this.#locate(positions, i + 1, found);
-        });
-      }
-      found.push(location);
+    for (let from = index; from < positions.length; ) {
+      const block = this.#blockOf(positions[from]!);
+      let to = from + 1;
+      while (to < positions.length && this.#blockOf(positions[to]!) === block) to++;
+      const { count } = this.#sealed;
+      const ask = (segment: Segment): Awaitable<void> => locateIn(segment, positions, from, to, found);
+      const asked = block < count ? this.#sealed.use(block, ask) : ask(this.#memory[block - count]!);
+      if (asked instanceof Promise) return asked.then(() => this.#locate(positions, to, found));
+      from = to;
     }
     return found;
   }
 
-  #location(position: number): Awaitable<EventLocation> {
+  #blockOf(position: number): number {
     if (!(position >= 1 && position <= this.#last)) throw new Error(`Index: position ${position} is not known; the last is ${this.#last}.`);
-    const block = Math.floor((position - 1) / this.#blockSize);
-    const slot = position - 1 - block * this.#blockSize;
-    const { count } = this.#sealed;
-    if (block < count) return this.#sealed.use(block, (segment) => segment.location(slot));
-    return this.#memory[block - count]!.location(slot);
+    return Math.floor((position - 1) / this.#blockSize);
   }
 
   /** Blocks may be sealed between two steps, so each is looked up by its number when its turn comes. */
@@ -255,5 +252,19 @@ export class EventIndex {
       await this.#source.yieldTurn();
       await this.#sealed.mergeNext();
     }
+  }
+}
+
+/** Puts where the records of `positions[from]` to `positions[to]` (exclusive), all of one segment, lie into `found` at the same places. */
+function locateIn(segment: Segment, positions: readonly number[], from: number, to: number, found: EventLocation[]): Awaitable<void> {
+  for (let i = from; i < to; i++) {
+    const location = segment.location(positions[i]! - segment.first);
+    if (location instanceof Promise) {
+      return location.then((late) => {
+        found[i] = late;
+        return locateIn(segment, positions, i + 1, to, found);
+      });
+    }
+    found[i] = location;
   }
 }
