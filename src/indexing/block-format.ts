@@ -95,6 +95,10 @@ export type BlockIdentity = { readonly kind: BlockKind; readonly ledgerId: Buffe
 /** A verified head. `page` gives where a page lies: from `start` to `end` (exclusive). */
 export type BlockHead = { readonly bytes: Buffer; readonly end: ChainPoint; readonly layout: BlockLayout };
 
+export function isSamePoint(a: ChainPoint, b: ChainPoint): boolean {
+  return a.position === b.position && a.offset === b.offset && a.checksum === b.checksum;
+}
+
 /** A part of a block is not what its writer wrote. */
 export class BlockDamagedError extends Error {}
 

@@ -182,7 +182,7 @@ export class EventIndex {
       return this.#findAround(position, plan);
     };
     try {
-      const matches = findMatches(plan, merged);
+      const matches = this.#sealed.askMerged(merged, (segment) => findMatches(plan, segment));
       if (!(matches instanceof Promise)) return { first, size, matches };
       return matches.then((late) => ({ first, size, matches: late }), askBlocks);
     } catch {

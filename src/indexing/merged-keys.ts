@@ -4,6 +4,8 @@
  */
 import path from 'node:path';
 import type { ChainPoint } from '../core/stored.js';
+import type { Awaitable } from '../disk/disk.js';
+import { BlockDamagedError, isSamePoint } from './block-format.js';
 import { keysFileName, keysNumbers } from './block-names.js';
 import { BlockSegment } from './block-segment.js';
 import { encodeKeys } from './encode-keys.js';
@@ -23,6 +25,8 @@ export class MergedKeys {
   readonly #cache: PageCache;
   /** By group: group g holds blocks g * blocksPerGroup to (g + 1) * blocksPerGroup - 1. */
   readonly #segments = new Map<number, BlockSegment>();
+  /** Those that are known to end where their last block ends. */
+  readonly #trusted = new Set<BlockSegment>();
   /** Groups whose file failed: its head may be sound all the same, so it is made again without a look at it. */
   readonly #failed = new Set<number>();
   /** Groups that could not be merged; whoever opens the index next tries again. */
@@ -54,6 +58,7 @@ export class MergedKeys {
     if (this.#segments.get(group) !== segment) return;
     segment.close();
     this.#segments.delete(group);
+    this.#trusted.delete(segment);
     this.#failed.add(group);
     this.#next = Math.min(this.#next, group);
   }
@@ -64,18 +69,46 @@ export class MergedKeys {
     return (this.#next + 1) * this.#options.blocksPerGroup <= sealed ? this.#next : undefined;
   }
 
+  /**
+   * Sees to it, once, that a file was made of the very blocks that are there: `endOf` gives the end of a block.
+   * @throws when it was not.
+   */
+  trust(segment: BlockSegment, endOf: (block: number) => Promise<ChainPoint | undefined>): Awaitable<void> {
+    return this.#trusted.has(segment) ? undefined : this.#checkEnd(segment, endOf);
+  }
+
   /** Makes the file of a group, unless another process did. Never fails: without it, queries only take longer. */
-  async merge(group: number, gather: () => Promise<BlocksToMerge>): Promise<void> {
+  async merge(group: number, endOf: (block: number) => Promise<ChainPoint | undefined>, gather: () => Promise<BlocksToMerge>): Promise<void> {
     const segment = this.#newSegment(group);
     try {
-      const isThere = !this.#failed.has(group) && (await isSound(segment));
-      if (isThere || (await this.#write(group, segment, gather))) this.#segments.set(group, segment);
-      else this.#givenUp.add(group);
+      const isThere = !this.#failed.has(group) && (await this.#isSound(segment, endOf));
+      if (isThere || (await this.#write(group, segment, gather))) {
+        this.#segments.set(group, segment);
+        this.#trusted.add(segment);
+      } else {
+        this.#givenUp.add(group);
+      }
     } catch {
       segment.close();
       this.#givenUp.add(group);
     }
     this.#failed.delete(group);
+  }
+
+  async #checkEnd(segment: BlockSegment, endOf: (block: number) => Promise<ChainPoint | undefined>): Promise<void> {
+    const own = await segment.end();
+    const end = await endOf((this.#groupOf(segment) + 1) * this.#options.blocksPerGroup - 1);
+    if (!end || !isSamePoint(own, end)) throw new BlockDamagedError('is of other blocks');
+    this.#trusted.add(segment);
+  }
+
+  async #isSound(segment: BlockSegment, endOf: (block: number) => Promise<ChainPoint | undefined>): Promise<boolean> {
+    try {
+      await this.#checkEnd(segment, endOf);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   async #write(group: number, segment: BlockSegment, gather: () => Promise<BlocksToMerge>): Promise<boolean> {
@@ -99,14 +132,5 @@ export class MergedKeys {
 
   #groupOf({ first }: BlockSegment): number {
     return (first - 1) / (this.#options.blocksPerGroup * this.#options.blockSize);
-  }
-}
-
-async function isSound(segment: BlockSegment): Promise<boolean> {
-  try {
-    await segment.end();
-    return true;
-  } catch {
-    return false;
   }
 }

@@ -8,6 +8,7 @@ import { LedgerCorruptError } from '../core/errors.js';
 import type { ChainPoint, IndexedEvent } from '../core/stored.js';
 import type { Awaitable, Disk } from '../disk/disk.js';
 import type { Random } from '../disk/random.js';
+import { isSamePoint } from './block-format.js';
 import { blockFileName, blockNumbers } from './block-names.js';
 import { BlockSegment } from './block-segment.js';
 import { encodeBlock } from './encode-block.js';
@@ -135,6 +136,11 @@ export class SealedBlocks {
     return this.#merged.of(block, this.#count);
   }
 
+  /** Asks what `mergedAround` gave. Throws or rejects, whatever is wrong with its file. */
+  askMerged<T>(segment: BlockSegment, ask: (segment: Segment) => Awaitable<T>): Awaitable<T> {
+    return whenReady(this.#merged.trust(segment, this.#endOf), () => ask(segment));
+  }
+
   /** Notes that a file of keys failed: from now on its blocks are asked. */
   onMergedFailed(segment: BlockSegment): void {
     this.#merged.onFailed(segment);
@@ -143,7 +149,7 @@ export class SealedBlocks {
   /** Merges the keys of one group of blocks, if there is one whose keys are not merged. Never fails. */
   async mergeNext(): Promise<void> {
     const group = this.#merged.nextMissing(this.#count);
-    if (group !== undefined) await this.#merged.merge(group, () => this.#gatherKeys(group * this.#options.blocksPerGroup));
+    if (group !== undefined) await this.#merged.merge(group, this.#endOf, () => this.#gatherKeys(group * this.#options.blocksPerGroup));
   }
 
   pathOf(block: number): string {
@@ -185,7 +191,7 @@ export class SealedBlocks {
       sources.push(await this.use(block, (segment) => segment.keys()));
       await yieldTurn();
     }
-    const end = this.#kept.get(last)?.end ?? (await this.#endInFile(last));
+    const end = await this.#endOf(last);
     if (!end) throw new Error(`Index: block ${last} was lost while it was merged.`);
     return { sources, end };
   }
@@ -204,6 +210,8 @@ export class SealedBlocks {
       return undefined;
     }
   }
+
+  readonly #endOf = async (block: number): Promise<ChainPoint | undefined> => this.#kept.get(block)?.end ?? (await this.#endInFile(block));
 
   #readIdFilter(block: number): Awaitable<void> {
     const keep = (): Awaitable<void> =>
@@ -234,7 +242,7 @@ export class SealedBlocks {
     let lowest = block;
     let from: ChainPoint | undefined;
     for (; lowest > 0; lowest--) {
-      from = this.#kept.get(lowest - 1)?.end ?? (await this.#endInFile(lowest - 1));
+      from = await this.#endOf(lowest - 1);
       if (from) break;
     }
     for (let next = lowest; ; next++) {
@@ -277,10 +285,6 @@ export class SealedBlocks {
 }
 
 const noSlots: readonly number[] = Object.freeze([]);
-
-function isSamePoint(a: ChainPoint, b: ChainPoint): boolean {
-  return a.position === b.position && a.offset === b.offset && a.checksum === b.checksum;
-}
 
 function fillSegment(segment: MemorySegment, frames: readonly ScannedFrame[]): MemorySegment {
   const { first, size } = segment;
