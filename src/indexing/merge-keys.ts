@@ -82,7 +82,10 @@ class EntryList {
 
   /** Adds the keys of entries with one hash, which are nearly always one key. They are in the order of their blocks. */
   mergeInto(table: KeyTable, entries: Float64Array): void {
-    for (let left = Array.from(entries, (entry) => entry % entryNumbers); left.length > 0; ) {
+    let same = 1;
+    while (same < entries.length && this.#compare(entries[same]!, entries[0]!) === 0) same++;
+    if (same === entries.length) return this.#addKey(table, entries);
+    for (let left = entries; left.length > 0; ) {
       const lowest = left.reduce((low, entry) => (this.#compare(entry, low) < 0 ? entry : low));
       this.#addKey(table, left.filter((entry) => this.#compare(entry, lowest) === 0));
       left = left.filter((entry) => this.#compare(entry, lowest) !== 0);
@@ -101,18 +104,21 @@ class EntryList {
     }
   }
 
+  /** By kind, then by text, of entries as they are in the order. */
   #compare(a: number, b: number): number {
     if (a === b) return 0;
-    const one = this.#sources[this.#sourceOf[a]!]!.bytes;
-    const other = this.#sources[this.#sourceOf[b]!]!.bytes;
-    const atOne = this.#startOf[a]!;
-    const atOther = this.#startOf[b]!;
+    const one = this.#sources[this.#sourceOf[a % entryNumbers]!]!.bytes;
+    const other = this.#sources[this.#sourceOf[b % entryNumbers]!]!.bytes;
+    const atOne = this.#startOf[a % entryNumbers]!;
+    const atOther = this.#startOf[b % entryNumbers]!;
     return one[atOne + 4]! - other[atOther + 4]! || one.compare(other, textStart(atOther), textEnd(other, atOther), textStart(atOne), textEnd(one, atOne));
   }
 
-  #addKey(table: KeyTable, entries: readonly number[]): void {
+  /** Adds the key that all these entries have. */
+  #addKey(table: KeyTable, entries: Float64Array): void {
     let count = 0;
-    for (const entry of entries) {
+    for (let n = 0; n < entries.length; n++) {
+      const entry = entries[n]! % entryNumbers;
       const source = this.#sourceOf[entry]!;
       const { bytes, longList } = this.#sources[source]!;
       const at = this.#startOf[entry]!;
@@ -122,8 +128,9 @@ class EntryList {
       const long = own > maxInlineSlots ? longList(bytes.readUInt32LE(end)) : undefined;
       for (let i = 0; i < own; i++) this.#slots[count++] = base + (long ? long[i]! : bytes.readUInt16LE(end + 2 * i));
     }
-    const { bytes } = this.#sources[this.#sourceOf[entries[0]!]!]!;
-    const at = this.#startOf[entries[0]!]!;
+    const first = entries[0]! % entryNumbers;
+    const { bytes } = this.#sources[this.#sourceOf[first]!]!;
+    const at = this.#startOf[first]!;
     table.addEntry(bytes.subarray(at, textEnd(bytes, at)), this.#slots.subarray(0, count));
   }
 }
