@@ -5,7 +5,7 @@ import { isRecord, recordText } from '../ledger/record.js';
 import type { Breather } from './breather.js';
 
 /** Records closer than this are read in one go with what lies between them: copying it takes less than another call. */
-const gapBytes = 8 * 1024;
+const gapBytes = 16 * 1024;
 /** One read takes no more than this, unless a single record is larger: what the page cache answers at once, and the processor's cache holds. */
 const pieceBytes = 256 * 1024;
 /** A read costs as much as so many bytes more of another. */
