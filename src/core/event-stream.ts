@@ -31,7 +31,8 @@ export function makeEventStream(open: () => EventSource, { signal, onAbort = 're
       const pass = newPass();
       const events: SequencedEvent[] = [];
       for (;;) {
-        const chunk = await pass.nextChunk(largestChunk);
+        const next = pass.nextChunk(largestChunk);
+        const chunk = 'length' in next ? next : await next;
         if (chunk.length === 0) return events;
         // One by one: flat() and spreading are slower.
         for (const event of chunk) events.push(event);
@@ -40,9 +41,10 @@ export function makeEventStream(open: () => EventSource, { signal, onAbort = 're
 
     async first() {
       const pass = newPass();
-      const [event] = await pass.nextChunk(1);
+      const next = pass.nextChunk(1);
+      const chunk = 'length' in next ? next : await next;
       pass.close();
-      return event;
+      return chunk[0];
     },
 
     async head() {
@@ -114,12 +116,23 @@ class EventPass implements AsyncIterableIterator<SequencedEvent, undefined> {
   }
 
   /** The next events of the source; none at the end, and after it. */
-  async nextChunk(max: number): Promise<readonly SequencedEvent[]> {
+  nextChunk(max: number): readonly SequencedEvent[] | Promise<readonly SequencedEvent[]> {
     this.#tellAbort();
     if (this.#closed) return [];
     try {
       const next = this.#source.next(max);
-      const chunk = 'length' in next ? next : await this.#untilClosed(next);
+      if (!('length' in next)) return this.#lateChunk(next);
+      if (next.length === 0) this.close();
+      return next;
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  async #lateChunk(next: Promise<readonly SequencedEvent[]>): Promise<readonly SequencedEvent[]> {
+    try {
+      const chunk = await this.#untilClosed(next);
       if (chunk.length === 0) this.close();
       return chunk;
     } catch (error) {
@@ -169,7 +182,8 @@ class EventPass implements AsyncIterableIterator<SequencedEvent, undefined> {
 
   async #advance(): Promise<Step> {
     if (this.#at === this.#chunk.length) {
-      const chunk = await this.nextChunk(this.#max);
+      const next = this.nextChunk(this.#max);
+      const chunk = 'length' in next ? next : await next;
       this.#tellAbort();
       // Its end, or the caller gave up meanwhile and wants no more of it.
       if (this.#closed) return { done: true, value: undefined };

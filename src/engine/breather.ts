@@ -12,14 +12,14 @@ export class Breather {
     this.#clock = clock;
   }
 
+  /** Whether it is time; spares a promise when it is not. */
+  get isDue(): boolean {
+    return this.#clock.monotonic() - this.#lastMs >= everyMs;
+  }
+
   async breathe(): Promise<void> {
     if (!this.isDue) return;
     await this.#clock.turn();
     this.#lastMs = this.#clock.monotonic();
-  }
-
-  /** Whether `breathe` would wait: for those who come often and cannot afford a promise for nothing. */
-  get isDue(): boolean {
-    return this.#clock.monotonic() - this.#lastMs >= everyMs;
   }
 }

@@ -1,3 +1,5 @@
+import type { Awaitable } from '../disk/disk.js';
+
 /** Counts work in progress, so that closing can wait for it: a descriptor must not be closed under a read. */
 export class Gate {
   readonly #explain: (error: unknown) => unknown;
@@ -9,15 +11,21 @@ export class Gate {
     this.#explain = explain;
   }
 
-  async run<T>(work: () => Promise<T>): Promise<T> {
+  /** What `work` answers at once is given back at once, and what it throws is thrown. */
+  run<T>(work: () => Promise<T>): Promise<T>;
+  run<T>(work: () => Awaitable<T>): Awaitable<T>;
+  run<T>(work: () => Awaitable<T>): Awaitable<T> {
     this.enter();
+    let answer: Awaitable<T>;
     try {
-      return await work();
+      answer = work();
     } catch (error) {
-      throw this.#explain(error);
-    } finally {
       this.leave();
+      throw this.#explain(error);
     }
+    if (answer instanceof Promise) return this.#runOn(answer);
+    this.leave();
+    return answer;
   }
 
   /** Each needs one `leave`. */
@@ -27,11 +35,21 @@ export class Gate {
 
   leave(): void {
     this.#inside--;
-    if (this.#inside === 0) for (const resolve of this.#waiting.splice(0)) resolve();
+    if (this.#inside === 0 && this.#waiting.length > 0) for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
   /** Resolves when nothing is in progress. */
   empty(): Promise<void> {
     return this.#inside === 0 ? Promise.resolve() : new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  async #runOn<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      throw this.#explain(error);
+    } finally {
+      this.leave();
+    }
   }
 }

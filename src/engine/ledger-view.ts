@@ -11,10 +11,13 @@ import type { Awaitable } from '../disk/disk.js';
 import { codeOf } from '../disk/error-code.js';
 import type { EventIndex } from '../indexing/event-index.js';
 import { blockSize } from '../indexing/segment.js';
+import { whenReady } from '../indexing/when-ready.js';
 import type { Ledger } from '../ledger/ledger.js';
+import { decodeText } from '../ledger/record.js';
 import { Breather } from './breather.js';
 import { Mutex } from './mutex.js';
-import { readRecords } from './record-reader.js';
+import { RecordReader } from './record-reader.js';
+import { RecordTexts } from './record-texts.js';
 
 /** 'commit': acknowledged means on the disk. 'os': acknowledged means handed to the operating system; a power cut may take it back. */
 export type Durability = 'commit' | 'os';
@@ -51,6 +54,8 @@ export class LedgerView {
   readonly index: EventIndex;
   readonly #options: LedgerViewOptions;
   readonly #breather: Breather;
+  readonly #records: RecordReader;
+  readonly #texts = new RecordTexts();
   /** Guards the tail: catching up, and deciding and writing a group. Never held while syncing or waiting for the lock. */
   readonly #tail = new Mutex();
   /** Up to here somebody may have been told of events that this process does not know to be durable. */
@@ -66,24 +71,16 @@ export class LedgerView {
     this.index = options.index;
     this.#options = options;
     this.#breather = new Breather(options.clock);
+    this.#records = new RecordReader(options.ledger.file, this.#breather);
   }
 
   /**
    * Position up to which events may be handed out, after looking for what other processes added. It reaches `known` if that
-   * event is in the ledger: somebody else may have synced it and passed its position on.
+   * event is in the ledger: somebody else may have synced it and passed its position on. No promise where nothing is new.
    */
-  async refresh(durability: Durability, known = 0): Promise<number> {
-    const { ledger } = this;
-    if (this.#breather.isDue) await this.#breather.breathe();
-    if (!(await ledger.isCurrent())) await this.exclusively(() => this.catchUp());
-    if (durability === 'os') return ledger.written;
-    if (this.#wanted(known) > ledger.durable) {
-      if (ledger.failure || ((await this.#isSuspect()) && !(await this.#mend()))) return ledger.durable;
-      if (this.#doubtful) await this.exclusively(() => this.catchUp());
-      if (this.#options.readOnly) return this.#refreshReadOnly();
-      await this.makeDurable(this.#wanted(known));
-    }
-    return ledger.durable;
+  refresh(durability: Durability, known = 0): Awaitable<number> {
+    if (this.#breather.isDue) return this.#breather.breathe().then(() => this.#refresh(durability, known));
+    return this.#refresh(durability, known);
   }
 
   /**
@@ -151,31 +148,77 @@ export class LedgerView {
 
   /**
    * The events at these positions, which are in the ledger, in the same order: the first of them at least, and as many as
-   * take no more than a few megabytes, so that a reader's memory is bounded however large events are.
+   * take no more than a few megabytes, so that a reader's memory is bounded however large events are. With `keep` their
+   * texts are kept in memory for a while: for events that may be asked for again soon.
    */
-  async read(positions: readonly number[]): Promise<SequencedEvent[]> {
-    const locating = this.index.locate(positions);
-    const locations = Array.isArray(locating) ? locating : await locating;
-    let bytes = 0;
-    const end = locations.findIndex(({ length }, i) => (bytes += length) > chunkBytes && i > 0);
-    const count = end < 0 ? positions.length : end;
-    const events: SequencedEvent[] = [];
-    try {
-      await readRecords(this.ledger.file, positions, locations, count, (event) => events.push(event));
-    } catch (error) {
-      throw this.#explainRead(error);
-    }
-    return events;
+  read(positions: readonly number[], { keep }: { keep: boolean }): Awaitable<SequencedEvent[]> {
+    const known = keep ? positions.map((position) => this.#texts.get(position)) : [];
+    const missing = keep ? positions.filter((_, i) => known[i] === undefined) : positions;
+    if (missing.length === 0) return positions.map((position, i) => decodeText(known[i]!, position));
+    return this.#readMissing(positions, known, missing, keep);
   }
 
   async readOne(position: number): Promise<SequencedEvent> {
-    const [event] = await this.read([position]);
+    const [event] = await this.read([position], { keep: true });
     return event!;
   }
 
   /** Positions that match, after `after` (exclusive) up to `upTo` (inclusive). */
   cursor(query: Query, range: { after: number; upTo: number; backwards: boolean }): ReturnType<EventIndex['cursor']> {
     return this.index.cursor(query, range);
+  }
+
+  #refresh(durability: Durability, known: number): Awaitable<number> {
+    return whenReady(this.ledger.isCurrent(), (isCurrent) => {
+      if (isCurrent && durability === 'os') return this.ledger.written;
+      if (isCurrent && this.#wanted(known) <= this.ledger.durable) return this.ledger.durable;
+      return this.#refreshTail(isCurrent, durability, known);
+    });
+  }
+
+  async #refreshTail(isCurrent: boolean, durability: Durability, known: number): Promise<number> {
+    const { ledger } = this;
+    if (!isCurrent) await this.exclusively(() => this.catchUp());
+    if (durability === 'os') return ledger.written;
+    if (this.#wanted(known) > ledger.durable) {
+      if (ledger.failure || ((await this.#isSuspect()) && !(await this.#mend()))) return ledger.durable;
+      if (this.#doubtful) await this.exclusively(() => this.catchUp());
+      if (this.#options.readOnly) return this.#refreshReadOnly();
+      await this.makeDurable(this.#wanted(known));
+    }
+    return ledger.durable;
+  }
+
+  /** Reads what is not `known`, and puts all in order. */
+  async #readMissing(
+    positions: readonly number[],
+    known: readonly (string | undefined)[],
+    missing: readonly number[],
+    keep: boolean,
+  ): Promise<SequencedEvent[]> {
+    // What is durable by now has its place for ever; other events may make room for others while they are read.
+    const { durable } = this.ledger;
+    const locating = this.index.locate(missing);
+    const locations = Array.isArray(locating) ? locating : await locating;
+    let bytes = 0;
+    const end = locations.findIndex(({ length }, i) => (bytes += length) > chunkBytes && i > 0);
+    const events: SequencedEvent[] = [];
+    const takeKnown = (): void => {
+      for (let text = known[events.length]; text !== undefined; text = known[events.length]) events.push(decodeText(text, positions[events.length]!));
+    };
+    takeKnown();
+    try {
+      await this.#records.read(missing, locations, end < 0 ? missing.length : end, (text, i) => {
+        const position = missing[i]!;
+        events.push(decodeText(text, position));
+        if (!keep) return;
+        if (position <= durable) this.#texts.add(position, text);
+        takeKnown();
+      });
+    } catch (error) {
+      throw this.#explainRead(error);
+    }
+    return events;
   }
 
   async #isSuspect(): Promise<boolean> {

@@ -14,7 +14,7 @@ const leftAfterMs = 10 * 60_000;
  */
 export async function removeLeftovers(directory: string, disk: Disk, clock: Clock): Promise<void> {
   await removeOld(directory, /^\.checkpoint\..+\.tmp$/, disk, clock);
-  await removeOld(path.join(directory, 'index'), /^\d{10,}\.idx\.[0-9a-f]+\.tmp$/, disk, clock);
+  await removeOld(path.join(directory, 'index'), /^\d{10,}\.(idx|keys)\.[0-9a-f]+\.tmp$/, disk, clock);
 }
 
 async function removeOld(folder: string, pattern: RegExp, disk: Disk, clock: Clock): Promise<void> {

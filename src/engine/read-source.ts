@@ -3,6 +3,8 @@ import type { ReadOptions, SubscribeOptions } from '../core/event-store.js';
 import type { EventSource } from '../core/event-stream.js';
 import type { SequencedEvent } from '../core/event.js';
 import type { Query } from '../core/query.js';
+import type { Awaitable } from '../disk/disk.js';
+import { whenReady } from '../indexing/when-ready.js';
 import type { Engine } from './engine.js';
 import type { Durability } from './ledger-view.js';
 
@@ -14,34 +16,39 @@ export type Reader = {
   readonly closed: AbortSignal;
 };
 
+/** So many events of one read stay in memory for a while; one that finds more is a scan, and would drive out all others. */
+const keptEvents = 1024;
+
 /** Opens a read; all sources that it returns share one snapshot, fixed when the first of them is used. */
 export function readSource(reader: Reader, query: Query, options: ReadOptions): () => EventSource {
   const { after = 0, before = Infinity, limit = Infinity, backwards = false } = options;
-  let snapshot: Promise<number> | undefined;
-  const head = (): Promise<number> => (snapshot ??= findHead());
+  let snapshot: Awaitable<number> | undefined;
+  const head = (): Awaitable<number> => (snapshot ??= findHead());
 
-  async function findHead(): Promise<number> {
+  function findHead(): Awaitable<number> {
     checkOpen(reader);
-    const durable = await findHeadAfter(reader, after);
-    if (after > durable) throw new PositionAheadError(after, durable);
-    return Math.min(durable, before - 1);
+    return whenReady(findHeadAfter(reader, after), (durable) => {
+      if (after > durable) throw new PositionAheadError(after, durable);
+      return Math.min(durable, before - 1);
+    });
   }
 
   return () => {
     let events: EventCursor | undefined;
     let left = limit;
-    return {
-      head,
-      async next(max) {
-        const upTo = await head();
-        checkOpen(reader);
-        const wanted = Math.min(max, left);
-        if (wanted === 0) return [];
-        events ??= new EventCursor(reader.engine, reader.engine.view.cursor(query, { after, upTo, backwards }));
-        const chunk = await events.next(wanted);
+    const nextUpTo = (upTo: number, max: number): Awaitable<SequencedEvent[]> => {
+      checkOpen(reader);
+      const wanted = Math.min(max, left);
+      if (wanted === 0) return [];
+      events ??= new EventCursor(reader.engine, reader.engine.view.cursor(query, { after, upTo, backwards }), query === 'all' ? 0 : keptEvents);
+      return whenReady(events.next(wanted), (chunk) => {
         left -= chunk.length;
         return chunk;
-      },
+      });
+    };
+    return {
+      head: async () => head(),
+      next: (max) => whenReady(head(), (upTo) => nextUpTo(upTo, max)),
       close() {},
     };
   };
@@ -71,7 +78,7 @@ export function subscribeSource(reader: Reader, query: Query, options: Subscribe
       const from = position;
       position = await findHead();
       if (position === from) return undefined;
-      return new EventCursor(engine, engine.view.cursor(query, { after: from, upTo: position, backwards: false }));
+      return new EventCursor(engine, engine.view.cursor(query, { after: from, upTo: position, backwards: false }), 0);
     }
 
     return {
@@ -106,18 +113,26 @@ class EventCursor {
   readonly #positions: ReturnType<Engine['view']['cursor']>;
   /** Positions that were found, but did not fit into the last chunk. */
   #left: readonly number[] = [];
+  /** How many events more are kept in memory. */
+  #keep: number;
 
-  constructor(engine: Engine, positions: ReturnType<Engine['view']['cursor']>) {
+  constructor(engine: Engine, positions: ReturnType<Engine['view']['cursor']>, keep: number) {
     this.#engine = engine;
     this.#positions = positions;
+    this.#keep = keep;
   }
 
   /** At most `max` events, fewer when they are large; none at the end. */
-  next(max: number): Promise<SequencedEvent[]> {
-    return this.#engine.reads.run(async () => {
-      const positions = this.#left.length > 0 ? this.#left : await this.#positions.next(max);
-      if (positions.length === 0) return [];
-      const events = await this.#engine.view.read(positions);
+  next(max: number): Awaitable<SequencedEvent[]> {
+    return this.#engine.reads.run(() =>
+      this.#left.length > 0 ? this.#read(this.#left) : whenReady(this.#positions.next(max), (positions) => this.#read(positions)),
+    );
+  }
+
+  #read(positions: readonly number[]): Awaitable<SequencedEvent[]> {
+    if (positions.length === 0) return [];
+    return whenReady(this.#engine.view.read(positions, { keep: this.#keep > 0 }), (events) => {
+      this.#keep -= events.length;
       this.#left = events.length < positions.length ? positions.slice(events.length) : [];
       return events;
     });
@@ -125,18 +140,19 @@ class EventCursor {
 }
 
 /** The head, which is at least `after` if that event is in the ledger: somebody else may have synced it and passed it on. */
-function findHeadAfter({ engine, durability }: Reader, after: number): Promise<number> {
+function findHeadAfter({ engine, durability }: Reader, after: number): Awaitable<number> {
   const { view } = engine;
-  return engine.reads.run(async () => {
-    const head = await view.refresh(durability, after);
-    if (after <= head || after > view.ledger.written || engine.isReadOnly) return head;
-    throw new StorageFailedError(
-      `Events up to position ${after} are in ${view.ledger.path}, but a sync failed and whether they are on the disk is not known. ` +
-        'Look after the disk and read again: the next process that can write to the folder writes them again.',
-      'not-committed',
-      { position: after, head },
-    );
-  });
+  return engine.reads.run(() =>
+    whenReady(view.refresh(durability, after), (head) => {
+      if (after <= head || after > view.ledger.written || engine.isReadOnly) return head;
+      throw new StorageFailedError(
+        `Events up to position ${after} are in ${view.ledger.path}, but a sync failed and whether they are on the disk is not known. ` +
+          'Look after the disk and read again: the next process that can write to the folder writes them again.',
+        'not-committed',
+        { position: after, head },
+      );
+    }),
+  );
 }
 
 function checkOpen(reader: Reader): void {

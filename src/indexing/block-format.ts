@@ -9,7 +9,10 @@ import type { ChainPoint } from '../core/stored.js';
 /** Version of the block format that this code writes and reads; a block of another version is built anew. */
 export const blockVersion = 1;
 
-const magic = Buffer.from('OPOSSIDX', 'latin1');
+/** A block holds all that there is of its events; a file of keys only the types and tags, of several blocks together. */
+export type BlockKind = 'block' | 'keys';
+
+const magics = { block: Buffer.from('OPOSSIDX', 'latin1'), keys: Buffer.from('OPOSSKEY', 'latin1') } as const;
 
 const at = {
   checksum: 8,
@@ -55,11 +58,15 @@ export function keyFilterBytes(keys: number): number {
   return 2 ** Math.ceil(Math.log2(Math.max(8, keys)));
 }
 
-/** The order of pages in a file: key filter, id filter, locations, ids, keys, postings. */
+export function keyPagesFor(bytes: number): number {
+  return Math.min(Math.max(1, Math.ceil(bytes / keyPageBytes)), maxPages / 2);
+}
+
+/** The order of pages in a file: key filter, id filter, locations, ids, keys, postings. A file of keys has the first and the last two. */
 export type BlockLayout = {
   readonly keyFilter: 0;
   readonly idFilter: 1;
-  readonly locations: 2;
+  readonly locations: number;
   /** Pages of locations, and of ids. */
   readonly eventPages: number;
   readonly ids: number;
@@ -69,12 +76,13 @@ export type BlockLayout = {
   readonly pages: number;
 };
 
-export function blockLayout(count: number, keyPages: number, postingPages: number): BlockLayout {
-  const eventPages = Math.ceil(count / eventsPerPage);
-  const ids = 2 + eventPages;
+export function blockLayout(kind: BlockKind, count: number, keyPages: number, postingPages: number): BlockLayout {
+  const eventPages = kind === 'keys' ? 0 : Math.ceil(count / eventsPerPage);
+  const locations = kind === 'keys' ? 1 : 2;
+  const ids = locations + eventPages;
   const keys = ids + eventPages;
   const postings = keys + keyPages;
-  return { keyFilter: 0, idFilter: 1, locations: 2, eventPages, ids, keys, keyPages, postings, pages: postings + postingPages };
+  return { keyFilter: 0, idFilter: 1, locations, eventPages, ids, keys, keyPages, postings, pages: postings + postingPages };
 }
 
 export function headLengthOf(layout: BlockLayout): number {
@@ -82,18 +90,22 @@ export function headLengthOf(layout: BlockLayout): number {
 }
 
 /** What tells a block from all others. */
-export type BlockIdentity = { readonly ledgerId: Buffer; readonly first: number; readonly count: number };
+export type BlockIdentity = { readonly kind: BlockKind; readonly ledgerId: Buffer; readonly first: number; readonly count: number };
 
 /** A verified head. `page` gives where a page lies: from `start` to `end` (exclusive). */
 export type BlockHead = { readonly bytes: Buffer; readonly end: ChainPoint; readonly layout: BlockLayout };
+
+export function isSamePoint(a: ChainPoint, b: ChainPoint): boolean {
+  return a.position === b.position && a.offset === b.offset && a.checksum === b.checksum;
+}
 
 /** A part of a block is not what its writer wrote. */
 export class BlockDamagedError extends Error {}
 
 /** Writes head and page table over the beginning of `file`, whose pages lie from `starts[i]` to `starts[i + 1]`. */
-export function encodeHead(file: Buffer, { ledgerId, first, count }: BlockIdentity, end: ChainPoint, layout: BlockLayout, starts: Float64Array): void {
+export function encodeHead(file: Buffer, { kind, ledgerId, first, count }: BlockIdentity, end: ChainPoint, layout: BlockLayout, starts: Float64Array): void {
   const headLength = headLengthOf(layout);
-  file.set(magic, 0);
+  file.set(magics[kind], 0);
   file.writeUInt32LE(headLength, at.headLength);
   file.writeUInt32LE(blockVersion, at.version);
   file.set(ledgerId, at.ledgerId);
@@ -114,8 +126,8 @@ export function encodeHead(file: Buffer, { ledgerId, first, count }: BlockIdenti
 }
 
 /** How long the head is that begins with `bytes`, of which at least `fixedHeadLength` are needed. */
-export function claimedHeadLength(bytes: Buffer): number {
-  if (bytes.length < fixedHeadLength || magic.compare(bytes, 0, magic.length) !== 0) throw new BlockDamagedError('is not an index block');
+export function claimedHeadLength(bytes: Buffer, kind: BlockKind): number {
+  if (bytes.length < fixedHeadLength || magics[kind].compare(bytes, 0, magics[kind].length) !== 0) throw new BlockDamagedError('is not an index block');
   const headLength = bytes.readUInt32LE(at.headLength);
   if (headLength < fixedHeadLength || headLength > fixedHeadLength + (maxPages + 1) * pageEntryLength) {
     throw new BlockDamagedError('has an impossible length of its head');
@@ -124,11 +136,11 @@ export function claimedHeadLength(bytes: Buffer): number {
 }
 
 /** Verifies a whole head against the block that it must belong to. */
-export function decodeHead(bytes: Buffer, { ledgerId, first, count }: BlockIdentity): BlockHead {
+export function decodeHead(bytes: Buffer, { kind, ledgerId, first, count }: BlockIdentity): BlockHead {
   if (bytes.readUInt32LE(at.checksum) !== crc32(bytes.subarray(at.headLength))) throw new BlockDamagedError('has a damaged head');
   if (bytes.readUInt32LE(at.version) !== blockVersion) throw new BlockDamagedError('is of another version');
   if (ledgerId.compare(bytes, at.ledgerId, at.ledgerId + ledgerId.length) !== 0) throw new BlockDamagedError('belongs to another ledger');
-  const layout = blockLayout(count, bytes.readUInt32LE(at.keyPages), bytes.readUInt32LE(at.postingPages));
+  const layout = blockLayout(kind, count, bytes.readUInt32LE(at.keyPages), bytes.readUInt32LE(at.postingPages));
   const end = {
     position: bytes.readDoubleLE(at.endPosition),
     offset: bytes.readDoubleLE(at.endOffset),

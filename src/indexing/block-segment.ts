@@ -21,6 +21,7 @@ import {
 import { bucketOf, mayHold } from './hash.js';
 import type { IndexKey } from './index-key.js';
 import { StoredMatches, type Matches } from './matches.js';
+import type { KeySource } from './merge-keys.js';
 import type { OpenFiles } from './open-files.js';
 import type { CachedPage, PageCache, PageOwner } from './page-cache.js';
 import type { Segment } from './segment.js';
@@ -28,11 +29,14 @@ import { whenReady } from './when-ready.js';
 
 /** Most heads fit into the first read. */
 const headReadBytes = 4096;
+const allSlots = 0x1_0000;
 /** The head counts as a page in the cache. */
 const headPage = -1;
 
 export class BlockSegment implements Segment, PageOwner {
   readonly first: number;
+  /** Positions from `first` on. */
+  readonly count: number;
   readonly path: string;
   readonly #identity: BlockIdentity;
   readonly #files: OpenFiles;
@@ -42,6 +46,7 @@ export class BlockSegment implements Segment, PageOwner {
 
   constructor(path: string, identity: BlockIdentity, files: OpenFiles, cache: PageCache) {
     this.first = identity.first;
+    this.count = identity.count;
     this.path = path;
     this.#identity = identity;
     this.#files = files;
@@ -66,12 +71,26 @@ export class BlockSegment implements Segment, PageOwner {
   }
 
   location(slot: number): Awaitable<EventLocation> {
+    const known = this.#head && this.#cached(this.#head.layout.locations + Math.floor(slot / eventsPerPage));
+    if (known) return locationIn(known, slot % eventsPerPage);
     return whenReady(this.#readyHead(), (head) =>
-      whenReady(this.#page(head, head.layout.locations + Math.floor(slot / eventsPerPage)), (page) => {
-        const start = (slot % eventsPerPage) * locationLength;
-        return { offset: page.readUIntLE(start, 6), length: page.readUInt32LE(start + 6) };
-      }),
+      whenReady(this.#page(head, head.layout.locations + Math.floor(slot / eventsPerPage)), (page) => locationIn(page, slot % eventsPerPage)),
     );
+  }
+
+  /** All pages of keys and postings, which lie one behind the other, in one read. */
+  keys(): Awaitable<KeySource> {
+    return whenReady(this.#readyHead(), (head) => {
+      const { keys, postings, pages } = head.layout;
+      const { start } = pageBounds(head, keys);
+      const pageStart = (page: number): number => (page < pages ? pageBounds(head, page).start : pageBounds(head, pages - 1).end) - start;
+      const bytes = Buffer.allocUnsafeSlow(pageStart(pages));
+      return whenReady(this.#readFully(bytes, start), () => {
+        for (let page = keys; page < pages; page++) verifyPage(head, page, bytes.subarray(pageStart(page), pageStart(page + 1)));
+        const longList = (page: number): ArrayLike<number> => slotsOf(bytes.subarray(pageStart(postings + page), pageStart(postings + page + 1)));
+        return { bytes: bytes.subarray(0, pageStart(postings)), longList };
+      });
+    });
   }
 
   candidates(id: IndexKey): Awaitable<readonly number[]> {
@@ -106,11 +125,12 @@ export class BlockSegment implements Segment, PageOwner {
 
   #findKey(head: BlockHead, page: Buffer, { kind, hash, bytes }: IndexKey): Awaitable<Matches | undefined> {
     for (let at = 0; at < page.length; ) {
-      const length = page.readUInt16LE(at + 5);
-      const count = page.readUInt16LE(at + 7);
+      const length = page[at + 5]! | (page[at + 6]! << 8);
+      // Sixteen bits have no room for all slots of a group.
+      const count = page[at + 7]! | (page[at + 8]! << 8) || allSlots;
       const start = at + keyEntryHeadLength;
       const behind = start + length;
-      if (page.readUInt32LE(at) === hash && page[at + 4] === kind && length === bytes.length && bytes.compare(page, start, behind) === 0) {
+      if (page[at] === (hash & 0xff) && page.readUInt32LE(at) === hash && page[at + 4] === kind && length === bytes.length && bytes.compare(page, start, behind) === 0) {
         if (count > maxInlineSlots) return whenReady(this.#page(head, head.layout.postings + page.readUInt32LE(behind)), (slots) => storedMatches(slots, 0, count));
         return storedMatches(page, behind, count);
       }
@@ -162,12 +182,23 @@ export class BlockSegment implements Segment, PageOwner {
   #readHead(): Awaitable<BlockHead> {
     const begin = Buffer.allocUnsafe(headReadBytes);
     return whenReady(this.#files.read(this.path, begin, 0), (count) => {
-      const headLength = claimedHeadLength(begin.subarray(0, count));
+      const headLength = claimedHeadLength(begin.subarray(0, count), this.#identity.kind);
       const bytes = Buffer.allocUnsafeSlow(headLength);
       const known = begin.copy(bytes, 0, 0, Math.min(count, headLength));
       return whenReady(this.#readFully(bytes.subarray(known), known), () => decodeHead(bytes, this.#identity));
     });
   }
+}
+
+function locationIn(page: Buffer, index: number): EventLocation {
+  const start = index * locationLength;
+  return { offset: page.readUInt32LE(start) + page.readUInt16LE(start + 4) * 0x1_0000_0000, length: page.readUInt32LE(start + 6) };
+}
+
+function slotsOf(page: Buffer): Uint16Array {
+  const slots = new Uint16Array(page.length / 2);
+  for (let i = 0; i < slots.length; i++) slots[i] = page.readUInt16LE(i * 2);
+  return slots;
 }
 
 function storedMatches(bytes: Buffer, start: number, count: number): Matches {

@@ -5,15 +5,18 @@ import type { QueryPlan } from './query-plan.js';
 /** Goes through the positions that match a query. One call of `next` at a time. */
 export interface PositionCursor {
   /** Up to `max` further positions in the cursor's order; fewer only at the end. */
-  next(max: number): Promise<number[]>;
+  next(max: number): Awaitable<number[]>;
 }
 
-/** What a cursor asks: blocks by number, whether they are sealed by then or not. */
+/** What matches among `size` positions from `first` on, by slots: position `first` is slot 0. */
+export type FoundMatches = { readonly first: number; readonly size: number; readonly matches: Matches | undefined };
+
+/** What a cursor asks, whether the events are sealed by then or not. */
 export interface MatchSource {
-  readonly blockSize: number;
   /** Pages read from files so far. */
   readonly pagesRead: number;
-  matchesIn(block: number, plan: QueryPlan): Awaitable<Matches | undefined>;
+  /** What matches in the largest part of the index that is known to hold `position`. */
+  findAround(position: number, plan: QueryPlan): Awaitable<FoundMatches>;
   yieldTurn(): Promise<void>;
 }
 
@@ -42,33 +45,44 @@ export class MatchCursor implements PositionCursor {
     this.#backwards = range.backwards;
   }
 
-  async next(max: number): Promise<number[]> {
-    const positions: number[] = [];
+  next(max: number): Awaitable<number[]> {
+    return this.#fill(max, []);
+  }
+
+  /** Adds to `positions` until there are `max`. */
+  #fill(max: number, positions: number[]): Awaitable<number[]> {
     while (this.#from <= this.#upTo && positions.length < max) {
-      const { blockSize } = this.#source;
-      const block = Math.floor(((this.#backwards ? this.#upTo : this.#from) - 1) / blockSize);
-      const found = this.#find(block);
-      const matches = found instanceof Promise ? await found : found;
-      this.#work += matches ? workPerMatchedBlock : 1;
-      if (this.#backwards) this.#collectBackwards(matches, block * blockSize + 1, max, positions);
-      else this.#collect(matches, block * blockSize + 1, max, positions);
+      const found = this.#find(this.#backwards ? this.#upTo : this.#from);
+      if (found instanceof Promise) {
+        return found.then((late) => {
+          this.#take(late, max, positions);
+          return this.#fill(max, positions);
+        });
+      }
+      this.#take(found, max, positions);
       if (this.#work >= workPerPause) {
         this.#work = 0;
-        await this.#source.yieldTurn();
+        return this.#source.yieldTurn().then(() => this.#fill(max, positions));
       }
     }
     return positions;
   }
 
-  #find(block: number): Awaitable<Matches | undefined> {
+  #take({ first, size, matches }: FoundMatches, max: number, positions: number[]): void {
+    this.#work += matches ? workPerMatchedBlock : 1;
+    if (this.#backwards) this.#collectBackwards(matches, first, max, positions);
+    else this.#collect(matches, first, size, max, positions);
+  }
+
+  #find(position: number): Awaitable<FoundMatches> {
     const before = this.#source.pagesRead;
-    const found = this.#source.matchesIn(block, this.#plan);
+    const found = this.#source.findAround(position, this.#plan);
     this.#work += (this.#source.pagesRead - before) * workPerPage;
     return found;
   }
 
-  #collect(matches: Matches | undefined, first: number, max: number, positions: number[]): void {
-    const last = Math.min(this.#upTo, first + this.#source.blockSize - 1);
+  #collect(matches: Matches | undefined, first: number, size: number, max: number, positions: number[]): void {
+    const last = Math.min(this.#upTo, first + size - 1);
     let from = this.#from - first;
     while (matches && positions.length < max) {
       const slot = matches.atOrAfter(from);

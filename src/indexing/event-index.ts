@@ -6,18 +6,24 @@
 import type { Query } from '../core/query.js';
 import type { ChainPoint, EventLocation, IndexedEvent } from '../core/stored.js';
 import type { Awaitable } from '../disk/disk.js';
-import { MatchCursor, type MatchSource, type PositionCursor, type PositionRange } from './cursor.js';
+import { MatchCursor, type FoundMatches, type MatchSource, type PositionCursor, type PositionRange } from './cursor.js';
+import type { BlockSegment } from './block-segment.js';
 import { IndexKey, keyKind } from './index-key.js';
-import { afterAll, type Matches } from './matches.js';
+import { afterAll, everySlot } from './matches.js';
 import { MemorySegment } from './memory-segment.js';
 import { findMatches, planQuery, type QueryPlan } from './query-plan.js';
 import { SealedBlocks, type ScannedFrame, type SealedBlocksOptions } from './sealed-blocks.js';
-import { blockSize as standardBlockSize } from './segment.js';
+import { blockSize as standardBlockSize, blocksPerGroup as standardBlocksPerGroup, type Segment } from './segment.js';
+import { whenReady } from './when-ready.js';
 
 export type { PositionCursor, PositionRange, ScannedFrame };
 
-/** `blockSize` must be a power of two of at least 64, the same for all who use the folder: only tests give another than 4,096. */
-export type EventIndexOptions = Omit<SealedBlocksOptions, 'blockSize' | 'cacheBytes'> & { readonly blockSize?: number; readonly cacheBytes?: number };
+/** `blockSize` must be a power of two of at least 64, the same for all who use the folder as `blocksPerGroup` is: only tests give others. */
+export type EventIndexOptions = Omit<SealedBlocksOptions, 'blockSize' | 'blocksPerGroup' | 'cacheBytes'> & {
+  readonly blockSize?: number;
+  readonly blocksPerGroup?: number;
+  readonly cacheBytes?: number;
+};
 
 const standardCacheBytes = 16 * 1024 * 1024;
 /** After a failure so many calls of `seal` at most do nothing. */
@@ -38,8 +44,8 @@ export class EventIndex {
 
   /** Opens the index of a ledger. Costs one listing of the folder and one small read, however many events there are. */
   static async open(options: EventIndexOptions): Promise<EventIndex> {
-    const { blockSize = standardBlockSize, cacheBytes = standardCacheBytes } = options;
-    const sealed = new SealedBlocks({ ...options, blockSize, cacheBytes });
+    const { blockSize = standardBlockSize, blocksPerGroup = standardBlocksPerGroup, cacheBytes = standardCacheBytes } = options;
+    const sealed = new SealedBlocks({ ...options, blockSize, blocksPerGroup, cacheBytes });
     await sealed.findNewest();
     return new EventIndex(sealed, blockSize, options.yieldTurn);
   }
@@ -49,8 +55,7 @@ export class EventIndex {
     this.#blockSize = blockSize;
     this.#last = sealed.count * blockSize;
     this.#source = {
-      blockSize,
-      matchesIn: (block, plan) => this.#matchesIn(block, plan),
+      findAround: (position, plan) => this.#findAround(position, plan),
       yieldTurn,
       get pagesRead() {
         return sealed.cache.added;
@@ -128,14 +133,13 @@ export class EventIndex {
     const last = Math.min(upTo, this.#last);
     const pages = this.#sealed.cache.added;
     for (let from = after + 1; from <= last; ) {
-      const block = Math.floor((from - 1) / this.#blockSize);
-      const first = block * this.#blockSize + 1;
       if (this.#sealed.cache.added - pages > pagesWithoutPause) return this.#firstMatchLater(plan, from, last);
-      const matches = this.#matchesIn(block, plan);
-      if (matches instanceof Promise) return matches.then(() => this.#firstMatchLater(plan, from, last));
+      const found = this.#findAround(from, plan);
+      if (found instanceof Promise) return found.then(() => this.#firstMatchLater(plan, from, last));
+      const { first, size, matches } = found;
       const slot = matches ? matches.atOrAfter(from - first) : afterAll;
-      if (slot < this.#blockSize) return first + slot <= last ? first + slot : 0;
-      from = first + this.#blockSize;
+      if (slot < size) return first + slot <= last ? first + slot : 0;
+      from = first + size;
     }
     return 0;
   }
@@ -155,11 +159,35 @@ export class EventIndex {
     this.#sealed.close();
   }
 
-  #matchesIn(block: number, plan: QueryPlan): Awaitable<Matches | undefined> {
+  #findAround(position: number, plan: QueryPlan): Awaitable<FoundMatches> {
     const { count } = this.#sealed;
-    if (block < count) return this.#sealed.use(block, (segment) => findMatches(plan, segment));
+    const size = this.#blockSize;
+    const block = Math.floor((position - 1) / size);
+    const first = block * size + 1;
+    if (plan === undefined) return { first, size, matches: everySlot };
+    if (block < count) {
+      const merged = this.#sealed.mergedAround(block);
+      if (merged) return this.#findInMerged(merged, position, plan);
+      return whenReady(this.#sealed.use(block, (segment) => findMatches(plan, segment)), (matches) => ({ first, size, matches }));
+    }
     const segment = this.#memory[block - count];
-    return segment && findMatches(plan, segment);
+    return whenReady(segment && findMatches(plan, segment), (matches) => ({ first, size, matches }));
+  }
+
+  /** What fails is asked no more: the blocks tell the same. */
+  #findInMerged(merged: BlockSegment, position: number, plan: QueryPlan): Awaitable<FoundMatches> {
+    const { first, count: size } = merged;
+    const askBlocks = (): Awaitable<FoundMatches> => {
+      this.#sealed.onMergedFailed(merged);
+      return this.#findAround(position, plan);
+    };
+    try {
+      const matches = this.#sealed.askMerged(merged, (segment) => findMatches(plan, segment));
+      if (!(matches instanceof Promise)) return { first, size, matches };
+      return matches.then((late) => ({ first, size, matches: late }), askBlocks);
+    } catch {
+      return askBlocks();
+    }
   }
 
   async #firstMatchLater(plan: QueryPlan, from: number, upTo: number): Promise<number> {
@@ -168,27 +196,24 @@ export class EventIndex {
     return position ?? 0;
   }
 
+  /** A block is asked for all positions in a row that it holds. */
   #locate(positions: readonly number[], index: number, found: EventLocation[]): Awaitable<EventLocation[]> {
-    for (let i = index; i < positions.length; i++) {
-      const location = this.#location(positions[i]!);
-      if (location instanceof Promise) {
-        return location.then((late) => {
-          found.push(late);
-          return this.#locate(positions, i + 1, found);
-        });
-      }
-      found.push(location);
+    for (let from = index; from < positions.length; ) {
+      const block = this.#blockOf(positions[from]!);
+      let to = from + 1;
+      while (to < positions.length && this.#blockOf(positions[to]!) === block) to++;
+      const { count } = this.#sealed;
+      const ask = (segment: Segment): Awaitable<void> => locateIn(segment, positions, from, to, found);
+      const asked = block < count ? this.#sealed.use(block, ask) : ask(this.#memory[block - count]!);
+      if (asked instanceof Promise) return asked.then(() => this.#locate(positions, to, found));
+      from = to;
     }
     return found;
   }
 
-  #location(position: number): Awaitable<EventLocation> {
+  #blockOf(position: number): number {
     if (!(position >= 1 && position <= this.#last)) throw new Error(`Index: position ${position} is not known; the last is ${this.#last}.`);
-    const block = Math.floor((position - 1) / this.#blockSize);
-    const slot = position - 1 - block * this.#blockSize;
-    const { count } = this.#sealed;
-    if (block < count) return this.#sealed.use(block, (segment) => segment.location(slot));
-    return this.#memory[block - count]!.location(slot);
+    return Math.floor((position - 1) / this.#blockSize);
   }
 
   /** Blocks may be sealed between two steps, so each is looked up by its number when its turn comes. */
@@ -225,6 +250,21 @@ export class EventIndex {
       this.#memory.shift();
       this.#nextSkip = 1;
       await this.#source.yieldTurn();
+      await this.#sealed.mergeNext();
     }
+  }
+}
+
+/** Puts where the records of `positions[from]` to `positions[to]` (exclusive), all of one segment, lie into `found` at the same places. */
+function locateIn(segment: Segment, positions: readonly number[], from: number, to: number, found: EventLocation[]): Awaitable<void> {
+  for (let i = from; i < to; i++) {
+    const location = segment.location(positions[i]! - segment.first);
+    if (location instanceof Promise) {
+      return location.then((late) => {
+        found[i] = late;
+        return locateIn(segment, positions, i + 1, to, found);
+      });
+    }
+    found[i] = location;
   }
 }

@@ -14,7 +14,7 @@ export class KeyTable {
   /** Where each entry ends in `bytes`. */
   readonly ends: number[] = [];
   /** Lists of slots that get a page of their own, in the order in which entries refer to them. */
-  readonly longLists: (readonly number[])[] = [];
+  readonly longLists: ArrayLike<number>[] = [];
   #view = viewOf(this.bytes);
   #end = 0;
 
@@ -58,6 +58,26 @@ export class KeyTable {
     this.#end = end;
   }
 
+  /** Adds a key with its rising slots; `key` is its hash, kind, length and text, as an entry begins, with any count of slots. */
+  addEntry(key: Uint8Array, slots: Uint16Array): void {
+    const count = slots.length;
+    this.#reserve(key.length + maxInlineSlots * 2);
+    const start = this.#end;
+    this.bytes.set(key, start);
+    let end = start + key.length;
+    // All 65,536 slots of a group are written as 0.
+    this.#view.setUint16(start + 7, count, true);
+    if (count > maxInlineSlots) {
+      this.#view.setUint32(end, this.longLists.push(slots.slice()) - 1, true);
+      end += 4;
+    } else {
+      end = writeSlots(this.bytes, end, slots);
+    }
+    this.hashes.push(this.#view.getUint32(start, true));
+    this.ends.push(end);
+    this.#end = end;
+  }
+
   #reserve(length: number): void {
     if (this.#end + length <= this.bytes.length) return;
     const larger = Buffer.allocUnsafeSlow(2 * (this.bytes.length + length));
@@ -72,9 +92,10 @@ export function viewOf(bytes: Buffer): DataView {
 }
 
 /** Writes slots as uint16; returns the offset behind them. */
-export function writeSlots(target: Uint8Array, start: number, slots: readonly number[]): number {
+export function writeSlots(target: Uint8Array, start: number, slots: ArrayLike<number>): number {
   let offset = start;
-  for (const slot of slots) {
+  for (let i = 0; i < slots.length; i++) {
+    const slot = slots[i]!;
     target[offset++] = slot & 0xff;
     target[offset++] = slot >>> 8;
   }

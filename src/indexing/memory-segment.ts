@@ -2,7 +2,10 @@ import type { ChainPoint, EventLocation, IndexedEvent } from '../core/stored.js'
 import { idFilterBytes } from './block-format.js';
 import { addToFilter, hashText } from './hash.js';
 import { keyKind, type IndexKey } from './index-key.js';
+import { KeyTable } from './key-table.js';
 import { ListedMatches, type Matches } from './matches.js';
+import type { KeySource } from './merge-keys.js';
+import { runToEnd } from './steps.js';
 import type { Segment } from './segment.js';
 
 /** Rising slots by key: a number where there is one only, which is most frequent and needs no array. */
@@ -73,6 +76,11 @@ export class MemorySegment implements Segment {
   location(slot: number): EventLocation {
     if (slot >= this.count) throw outOfOrder(this.first + slot, this.first + this.count);
     return { offset: this.offsets[slot]!, length: this.lengths[slot]! };
+  }
+
+  keys(): KeySource {
+    const { bytes, length, longLists } = runToEnd(KeyTable.of(this));
+    return { bytes: bytes.subarray(0, length), longList: (page) => longLists[page]! };
   }
 
   candidates(id: IndexKey): readonly number[] {

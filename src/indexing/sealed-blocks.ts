@@ -8,16 +8,20 @@ import { LedgerCorruptError } from '../core/errors.js';
 import type { ChainPoint, IndexedEvent } from '../core/stored.js';
 import type { Awaitable, Disk } from '../disk/disk.js';
 import type { Random } from '../disk/random.js';
+import { isSamePoint } from './block-format.js';
 import { blockFileName, blockNumbers } from './block-names.js';
 import { BlockSegment } from './block-segment.js';
+import { encodeBlock } from './encode-block.js';
 import { mayHold } from './hash.js';
 import type { IndexKey } from './index-key.js';
 import { MemorySegment } from './memory-segment.js';
+import type { KeySource } from './merge-keys.js';
+import { MergedKeys, type BlocksToMerge } from './merged-keys.js';
 import { OpenFiles } from './open-files.js';
 import { PageCache } from './page-cache.js';
 import type { Segment } from './segment.js';
 import { whenReady } from './when-ready.js';
-import { writeBlock } from './write-block.js';
+import { writeWhole } from './write-block.js';
 
 /** A frame that was read again: its end, and the events it holds. */
 export type ScannedFrame = { readonly point: ChainPoint; readonly events: readonly IndexedEvent[] };
@@ -30,6 +34,8 @@ export type SealedBlocksOptions = {
   readonly ledgerId: Buffer;
   readonly readOnly: boolean;
   readonly blockSize: number;
+  /** So many blocks have a file of keys together. */
+  readonly blocksPerGroup: number;
   readonly cacheBytes: number;
   /**
    * Reads the frames that hold positions `first` to `first + blockSize - 1`. `from` is the frame that holds position
@@ -48,6 +54,7 @@ const filtersPerPause = 64;
 
 export class SealedBlocks {
   readonly cache: PageCache;
+  readonly #merged: MergedKeys;
   readonly #options: SealedBlocksOptions;
   readonly #files: OpenFiles;
   readonly #segments = new Map<number, BlockSegment>();
@@ -64,6 +71,7 @@ export class SealedBlocks {
     this.#options = options;
     this.#files = new OpenFiles(options.disk, maxOpenFiles);
     this.cache = new PageCache(options.cacheBytes);
+    this.#merged = new MergedKeys(options, this.#files, this.cache);
   }
 
   /** Blocks 0 … count - 1 are sealed. */
@@ -78,7 +86,9 @@ export class SealedBlocks {
 
   /** Finds the newest block that is ours and has a sound head. Older ones are looked at when they are needed. */
   async findNewest(): Promise<void> {
-    for (const block of await this.#listBlocks()) {
+    const names = await this.#list();
+    this.#merged.adopt(names);
+    for (const block of blockNumbers(names).reverse()) {
       const end = await this.#endInFile(block);
       if (end === undefined) continue;
       this.#count = block + 1;
@@ -121,6 +131,27 @@ export class SealedBlocks {
     this.#newestEnd = end;
   }
 
+  /** What knows the types and tags of the sealed block and of those around it; undefined when they are not merged. */
+  mergedAround(block: number): BlockSegment | undefined {
+    return this.#merged.of(block, this.#count);
+  }
+
+  /** Asks what `mergedAround` gave. Throws or rejects, whatever is wrong with its file. */
+  askMerged<T>(segment: BlockSegment, ask: (segment: Segment) => Awaitable<T>): Awaitable<T> {
+    return whenReady(this.#merged.trust(segment, this.#endOf), () => ask(segment));
+  }
+
+  /** Notes that a file of keys failed: from now on its blocks are asked. */
+  onMergedFailed(segment: BlockSegment): void {
+    this.#merged.onFailed(segment);
+  }
+
+  /** Merges the keys of one group of blocks, if there is one whose keys are not merged. Never fails. */
+  async mergeNext(): Promise<void> {
+    const group = this.#merged.nextMissing(this.#count);
+    if (group !== undefined) await this.#merged.merge(group, this.#endOf, () => this.#gatherKeys(group * this.#options.blocksPerGroup));
+  }
+
   pathOf(block: number): string {
     return path.join(this.#options.directory, blockFileName(block));
   }
@@ -129,11 +160,9 @@ export class SealedBlocks {
     this.#files.close();
   }
 
-  /** Numbers of the blocks that have a file, the newest first. */
-  async #listBlocks(): Promise<number[]> {
+  async #list(): Promise<readonly string[]> {
     try {
-      const names = (await this.#options.disk.list(this.#options.directory)) ?? [];
-      return blockNumbers(names).reverse();
+      return (await this.#options.disk.list(this.#options.directory)) ?? [];
     } catch {
       // Without the folder the ledger is read from its beginning.
       return [];
@@ -150,7 +179,21 @@ export class SealedBlocks {
 
   #newSegment(block: number): BlockSegment {
     const { ledgerId, blockSize } = this.#options;
-    return new BlockSegment(this.pathOf(block), { ledgerId, first: block * blockSize + 1, count: blockSize }, this.#files, this.cache);
+    return new BlockSegment(this.pathOf(block), { kind: 'block', ledgerId, first: block * blockSize + 1, count: blockSize }, this.#files, this.cache);
+  }
+
+  /** The keys of the group that begins with `first`, and where its last block ends. */
+  async #gatherKeys(first: number): Promise<BlocksToMerge> {
+    const { blocksPerGroup, yieldTurn } = this.#options;
+    const last = first + blocksPerGroup - 1;
+    const sources: KeySource[] = [];
+    for (let block = first; block <= last; block++) {
+      sources.push(await this.use(block, (segment) => segment.keys()));
+      await yieldTurn();
+    }
+    const end = await this.#endOf(last);
+    if (!end) throw new Error(`Index: block ${last} was lost while it was merged.`);
+    return { sources, end };
   }
 
   /** Forgets what is known of a block's file. */
@@ -167,6 +210,8 @@ export class SealedBlocks {
       return undefined;
     }
   }
+
+  readonly #endOf = async (block: number): Promise<ChainPoint | undefined> => this.#kept.get(block)?.end ?? (await this.#endInFile(block));
 
   #readIdFilter(block: number): Awaitable<void> {
     const keep = (): Awaitable<void> =>
@@ -197,7 +242,7 @@ export class SealedBlocks {
     let lowest = block;
     let from: ChainPoint | undefined;
     for (; lowest > 0; lowest--) {
-      from = this.#kept.get(lowest - 1)?.end ?? (await this.#endInFile(lowest - 1));
+      from = await this.#endOf(lowest - 1);
       if (from) break;
     }
     for (let next = lowest; ; next++) {
@@ -230,7 +275,8 @@ export class SealedBlocks {
   async #write(block: number, segment: MemorySegment): Promise<boolean> {
     const target = this.pathOf(block);
     try {
-      await writeBlock(target, segment, this.#options, () => this.#files.forget(target));
+      const bytes = await encodeBlock(segment, this.#options.ledgerId, () => this.#options.yieldTurn());
+      await writeWhole(target, bytes, this.#options, () => this.#files.forget(target));
       return true;
     } catch {
       return false;
@@ -239,10 +285,6 @@ export class SealedBlocks {
 }
 
 const noSlots: readonly number[] = Object.freeze([]);
-
-function isSamePoint(a: ChainPoint, b: ChainPoint): boolean {
-  return a.position === b.position && a.offset === b.offset && a.checksum === b.checksum;
-}
 
 function fillSegment(segment: MemorySegment, frames: readonly ScannedFrame[]): MemorySegment {
   const { first, size } = segment;

@@ -2,20 +2,17 @@ import path from 'node:path';
 import type { Disk } from '../disk/disk.js';
 import { codeOf } from '../disk/error-code.js';
 import type { Random } from '../disk/random.js';
-import { encodeBlock } from './encode-block.js';
-import type { MemorySegment } from './memory-segment.js';
 
-export type WriteBlockOptions = { readonly disk: Disk; readonly random: Random; readonly ledgerId: Buffer; yieldTurn(): Promise<void> };
+export type WriteWholeOptions = { readonly disk: Disk; readonly random: Random };
 
 /**
- * Writes a full segment to the file `target`, whole or not at all, after a power cut too; when its name is durable is left open. Makes the
+ * Writes the file `target`, whole or not at all, after a power cut too; when its name is durable is left open. Makes the
  * folder when it is absent. Calls `beforeReplace` when the file is about to be replaced: Windows wants it closed by then.
  */
-export async function writeBlock(target: string, segment: MemorySegment, options: WriteBlockOptions, beforeReplace: () => void): Promise<void> {
-  const { disk, random, ledgerId } = options;
+export async function writeWhole(target: string, bytes: Buffer, { disk, random }: WriteWholeOptions, beforeReplace: () => void): Promise<void> {
   const temporary = `${target}.${random.bytes(6).toString('hex')}.tmp`;
   try {
-    await createFile(temporary, await encodeBlock(segment, ledgerId, () => options.yieldTurn()), disk);
+    await createFile(temporary, bytes, disk);
     // A power cut would leave a torn block otherwise, which nobody reads but which verify would call damaged.
     await disk.syncFile(temporary);
     beforeReplace();

@@ -73,8 +73,9 @@ export class Ledger {
   }
 
   /** Whether the file has the size that it had when it was last scanned. */
-  async isCurrent(): Promise<boolean> {
-    return (await this.file.stat()).size === this.#size;
+  isCurrent(): Awaitable<boolean> {
+    const stat = this.file.stat();
+    return stat instanceof Promise ? stat.then(({ size }) => size === this.#size) : stat.size === this.#size;
   }
 
   /**

@@ -64,9 +64,17 @@ export function decodeKeys(bytes: Buffer, offset: number): EventKeys {
 }
 
 export function decodeEvent(bytes: Buffer, offset: number, position: number): SequencedEvent {
-  const text = bytes.toString('utf8', offset + recordHeadLength, recordEnd(bytes, offset));
-  const [type, id, tags, timestamp, metadata, data] = JSON.parse(text) as StoredEvent;
-  return { position, type, tags, id, data, metadata, timestamp };
+  return decodeText(recordText(bytes, offset), position);
+}
+
+/** All that a record says, but for its head: what `decodeText` makes an event of. */
+export function recordText(bytes: Buffer, offset: number): string {
+  return bytes.toString('utf8', offset + recordHeadLength, recordEnd(bytes, offset));
+}
+
+export function decodeText(text: string, position: number): SequencedEvent {
+  const stored = JSON.parse(text) as StoredEvent;
+  return { position, type: stored[0], tags: stored[2], id: stored[1], data: stored[5], metadata: stored[4], timestamp: stored[3] };
 }
 
 function recordChecksum(bytes: Buffer, offset: number, end: number, position: number): number {

@@ -174,3 +174,7 @@ export function systemError(code: string): Error {
 export function blockPath(block: number): string {
   return `/index/${String(block).padStart(10, '0')}.idx`;
 }
+
+export function keysPath(group: number): string {
+  return `/index/${String(group).padStart(10, '0')}.keys`;
+}

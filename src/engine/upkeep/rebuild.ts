@@ -9,8 +9,8 @@ import type { ChainMark } from '../../core/stored.js';
 import type { Disk, DiskFile } from '../../disk/disk.js';
 import { openEventFileCodec } from '../../eventfiles/event-file.js';
 import { EventFileSource, formatOfNames } from '../../eventfiles/event-file-source.js';
-import { blockNumbers } from '../../indexing/block-names.js';
-import { blockSize } from '../../indexing/segment.js';
+import { blockFileName, blockNumbers, keysFileName, keysNumbers } from '../../indexing/block-names.js';
+import { blockSize, blocksPerGroup } from '../../indexing/segment.js';
 import { verifyBlocks } from '../../indexing/verify-blocks.js';
 import { ledgerIdLength } from '../../ledger/format.js';
 import type { EventFileFormat } from '../../ledger/header.js';
@@ -163,7 +163,7 @@ export class Rebuild {
     const directory = path.join(this.#options.directory, 'index');
     if (!ledgerId) {
       // Nobody can say whether the blocks are this ledger's, but positions must not be handed out twice.
-      const newest = Math.max(-1, ...(await this.#blocks()));
+      const newest = Math.max(-1, ...blockNumbers(await this.#indexNames()));
       return { marks: [], end: (newest + 1) * blockSize };
     }
     const own = checkpoint?.ledgerId === ledgerId.toString('hex') ? checkpoint : undefined;
@@ -172,11 +172,11 @@ export class Rebuild {
     return { marks, end: marks.reduce((end, { position }) => Math.max(end, position), 0) };
   }
 
-  /** Numbers of the blocks that the index has, by name. */
-  async #blocks(): Promise<number[]> {
+  /** Names in the index folder. */
+  async #indexNames(): Promise<readonly string[]> {
     const { disk } = this.#ports;
     const index = path.join(this.#options.directory, 'index');
-    return (await disk.stat(index))?.kind === 'directory' ? blockNumbers((await disk.list(index)) ?? []) : [];
+    return ((await disk.stat(index))?.kind === 'directory' && (await disk.list(index))) || [];
   }
 
   #describe({ plan }: Draft, damage: string, source: string | undefined): void {
@@ -201,9 +201,10 @@ export class Rebuild {
       if (codec) await healer.healEventFiles(batch, codec, 0);
     }
     healer.listPending();
-    for (const block of await this.#blocks()) {
-      await healer.healBlock({ name: `${String(block).padStart(10, '0')}.idx`, first: block * blockSize + 1, reason: 'The block belongs to the damaged ledger.' });
-    }
+    const reason = 'The block belongs to the damaged ledger.';
+    const names = await this.#indexNames();
+    for (const block of blockNumbers(names)) await healer.healBlock({ name: blockFileName(block), first: block * blockSize + 1, reason });
+    for (const group of keysNumbers(names)) await healer.healBlock({ name: keysFileName(group), first: group * blocksPerGroup * blockSize + 1, reason });
     await healer.replaceCheckpoint(undefined, 'The checkpoint is written anew.');
     const { temporary } = await surveyFolder({ directory, eventFiles, head: plan.head, disk, breather, signal });
     for (const where of temporary) await healer.healLeftover(where);
