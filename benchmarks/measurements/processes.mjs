@@ -33,7 +33,7 @@ export async function measure({ rival, open, fresh, smoke }) {
 }
 
 /** @param {import('node:child_process').ChildProcess} child @returns {Promise<any>} */
-function nextMessage(child) {
+export function nextMessage(child) {
   return new Promise((resolve, reject) => {
     const ended = (/** @type {number | null} */ code) => reject(new Error(`a racer ended early with ${code}`));
     child.once('exit', ended);
