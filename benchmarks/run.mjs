@@ -60,11 +60,18 @@ async function report(run) {
   const text = makeReport(series, rows, run);
   process.stdout.write(`${text}\n`);
   if (files.json) writeFileSync(files.json, JSON.stringify(describe(run), null, 2));
-  if (files.markdown) writeFigures(files.markdown, text);
+  if (files.markdown) writeFigures(files.markdown, withChart(text));
   if (files.short) writeFigures(files.short, makeShortTable(series, rows));
   if (!files.chart) return;
   const { drawChart } = await import('./lib/chart.mjs');
   writeFileSync(files.chart, drawChart(series, rows, where));
+}
+
+/** The report with its chart, if one is drawn in the same run. @param {string} text */
+function withChart(text) {
+  if (!files.chart || !files.markdown) return text;
+  const target = path.relative(path.dirname(files.markdown), files.chart).split(path.sep).join('/');
+  return `![How many times as fast as its rivals opossum is](${target})\n\n${text}`;
 }
 
 /** @param {Run} run */

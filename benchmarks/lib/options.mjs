@@ -12,7 +12,7 @@ export const usage = `node benchmarks/run.mjs [options]
   --rows NAME,NAME        only these rows: ${rows.map(({ name }) => name).join(', ')}
   --rivals NAME,NAME      only these: ${allRivals.join(', ')}
                           (all but opossum-bare, which has no event files; with nothing but opossum nothing is installed)
-  --rounds N              how often each measurement runs, rivals in turn; the median counts (3)
+  --rounds N              how often each measurement runs, rivals in turn; the median counts (2; with --full 3)
   --smoke                 tiny: only to see that everything works
   --work DIR              where the stores are made, and removed at the end (the system's folder for temporary files)
   --json FILE             all figures as JSON
@@ -49,7 +49,7 @@ export function parseOptions(args) {
   });
   const { smoke, full, json, from, markdown, short, chart } = values;
   const sizes = numbers(values.events ?? (smoke ? '1000' : full ? '10000,100000,1000000' : '10000,100000'), '--events', 1000);
-  const [rounds = 3] = numbers(values.rounds ?? (smoke ? '1' : '3'), '--rounds', 1);
+  const [rounds = 3] = numbers(values.rounds ?? (smoke ? '1' : full ? '3' : '2'), '--rounds', 1);
   const [quadraticSize = 0] = numbers(values['original-events'] ?? (smoke ? '1200' : full ? '5000' : '2000'), '--original-events', 1000);
   if (quadraticSize > mostQuadraticEvents || sizes.includes(quadraticSize)) {
     throw new Error(`--original-events: at most ${mostQuadraticEvents}, and none of the sizes of --events`);

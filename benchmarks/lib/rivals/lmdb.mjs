@@ -122,8 +122,12 @@ function finder({ events, tags, types }) {
   };
 }
 
-/** Its type allows for asynchronous mapping, of which there is none here. @param {Postings} database @param {string} key @param {number} start @returns {number[]} */
-const postings = (database, key, start) => /** @type {any} */ (database.getValues(key, { start }).asArray);
+/** Faster than `asArray`. @param {Postings} database @param {string} key @param {number} start */
+function postings(database, key, start) {
+  const positions = [];
+  for (const position of database.getValues(key, { start })) positions.push(position);
+  return positions;
+}
 
 /** @param {number[]} a @param {number[]} b both rising */
 function intersection(a, b) {
