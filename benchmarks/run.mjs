@@ -4,6 +4,7 @@
  */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { makeGrowthTable } from './lib/growth-table.mjs';
 import { ensureInstalled } from './lib/install.mjs';
 import { parseOptions, usage } from './lib/options.mjs';
 import { writeFigures } from './lib/output.mjs';
@@ -62,6 +63,7 @@ async function report(run) {
   if (files.json) writeFileSync(files.json, JSON.stringify(describe(run), null, 2));
   if (files.markdown) writeFigures(files.markdown, withChart(text));
   if (files.short) writeFigures(files.short, makeShortTable(series, rows));
+  if (files.growth) writeFigures(files.growth, makeGrowthTable(series, rows, where));
   if (!files.chart) return;
   const { drawChart } = await import('./lib/chart.mjs');
   writeFileSync(files.chart, drawChart(series, rows, where));

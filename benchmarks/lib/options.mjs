@@ -20,6 +20,7 @@ export const usage = `node benchmarks/run.mjs [options]
   --markdown FILE         the report, into a file: between its lines <!-- figures --> and <!-- /figures -->, if it has them
   --short FILE            a short table, the same way
   --chart FILE            ratios as SVG
+  --growth FILE           how the figures grow with the size, and would go on, the same way as --markdown
   --prof DIR              CPU profiles of opossum's measurements
 `;
 
@@ -43,11 +44,12 @@ export function parseOptions(args) {
       markdown: { type: 'string' },
       short: { type: 'string' },
       chart: { type: 'string' },
+      growth: { type: 'string' },
       prof: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   });
-  const { smoke, full, json, from, markdown, short, chart } = values;
+  const { smoke, full, json, from, markdown, short, chart, growth } = values;
   const sizes = numbers(values.events ?? (smoke ? '1000' : full ? '10000,100000,1000000' : '10000,100000'), '--events', 1000);
   const [rounds = 3] = numbers(values.rounds ?? (smoke ? '1' : full ? '3' : '2'), '--rounds', 1);
   const [quadraticSize = 0] = numbers(values['original-events'] ?? (smoke ? '1200' : full ? '5000' : '2000'), '--original-events', 1000);
@@ -63,7 +65,7 @@ export function parseOptions(args) {
     rows: chosen(values.rows?.split(','), rows.map(({ name }) => name), '--rows').map((name) => /** @type {import('./rows.mjs').Row} */ (rows.find((row) => row.name === name))),
     rivals: chosen(values.rivals.split(','), allRivals, '--rivals'),
     work: path.resolve(values.work),
-    files: { json, from, markdown, short, chart },
+    files: { json, from, markdown, short, chart, growth },
     prof: values.prof === undefined ? undefined : path.resolve(values.prof),
   };
 }

@@ -61,6 +61,7 @@ function bytesPerEvent(rival, folder, { size, jsonBytes }) {
     jsonPerEvent: jsonBytes / size,
     apparentPerEvent: all.apparent / size,
     allocatedPerEvent: all.allocated / size,
+    entries: all.entries,
     bareApparentPerEvent: bare.apparent / size,
     bareTimesJson: bare.apparent / jsonBytes,
   };
