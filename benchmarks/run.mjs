@@ -23,7 +23,8 @@ else process.exitCode = await main();
 async function main() {
   try {
     if (files.chart || options.rivals.some((rival) => !['opossum', 'opossum-bare', 'original'].includes(rival))) ensureInstalled();
-    await report(files.from === undefined ? await measure() : readRun(files.from));
+    if (files.from === undefined) await measureAndReport();
+    else await report(readRun(files.from));
     return 0;
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
@@ -31,8 +32,7 @@ async function main() {
   }
 }
 
-/** @returns {Promise<Run>} */
-async function measure() {
+async function measureAndReport() {
   mkdirSync(options.work, { recursive: true });
   const folder = mkdtempSync(path.join(options.work, 'opossum-bench-'));
   const interrupt = () => {
@@ -47,7 +47,8 @@ async function measure() {
   const tell = (/** @type {string} */ line) => process.stderr.write(`${((performance.now() - start) / 1000).toFixed(0).padStart(4)} s  ${line}\n`);
   try {
     const series = await runAll(options, folder, tell);
-    return { series, where, smoke: options.smoke };
+    // Before removing, which may take minutes: what was measured is not lost when that is cut short.
+    await report({ series, where, smoke: options.smoke });
   } finally {
     tell('removing what was made');
     removeFolder(folder);

@@ -1,3 +1,4 @@
+import { isQuadratic } from './measurements.mjs';
 import { compare } from './results.mjs';
 import { format, markdown } from './tables.mjs';
 
@@ -11,7 +12,8 @@ const farSize = 100_000_000;
  * @param {readonly import('./session.mjs').Series[]} series @param {readonly import('./rows.mjs').Row[]} rows @param {string} where
  */
 export function makeGrowthTable(series, rows, where) {
-  const results = compare(series, rows).filter(({ size }) => size !== undefined);
+  const leftOut = new Set(series.flatMap(({ rival, size }) => (isQuadratic(rival) ? [size] : [undefined])));
+  const results = compare(series, rows).filter(({ size }) => !leftOut.has(size));
   const sizes = [...new Set(results.map(({ size = 0 }) => size))].sort((a, b) => a - b);
   const rival = series.some((one) => one.rival === 'opossum-bare') ? 'opossum-bare' : 'opossum';
   const table = [['', ...sizes.map((size) => size.toLocaleString('en')), '100,000,000, extrapolated']];

@@ -21,7 +21,7 @@ export function raceTable(series) {
 /** @param {readonly Series[]} series */
 export function diskTable(series) {
   const imports = series.filter((one) => medianOf(one, 'apparentPerEvent') !== undefined);
-  const table = [['events', 'rival', 'JSON text', 'apparent', 'allocated', 'apparent, event files left out', '÷ JSON text']];
+  const table = [['events', 'rival', 'JSON text', 'apparent', 'allocated', 'apparent, opossum without event files', '÷ JSON text']];
   for (const one of imports) {
     const of = (/** @type {string} */ name) => digits(medianOf(one, name) ?? NaN);
     const columns = ['jsonPerEvent', 'apparentPerEvent', 'allocatedPerEvent', 'bareApparentPerEvent', 'bareTimesJson'].map(of);

@@ -1,5 +1,7 @@
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import os from 'node:os';
+import { fileURLToPath } from 'node:url';
 import { allRivals, isQuadratic } from './measurements.mjs';
 import { diskTable, memoryTable, raceTable } from './report-extras.mjs';
 import { compare, growthOf, latenciesOf, limitsOf } from './results.mjs';
@@ -55,7 +57,7 @@ const raceText =
   'So at most one of all that decide at the same time can win, whatever the store.';
 const diskText = 'After an import and a clean end. "Apparent" is what the files say, "allocated" what the disk gave them (4 kB a file at least).';
 const memoryText =
-  'Most resident memory of the process of each measurement, MB, with what the measurement itself keeps (an import: 100,000 events) and, where a rival maps its file, the pages that it touched.';
+  'Most resident memory of the process of each measurement, MB, with what the measurement itself keeps (an import: 20,000 events and the plan of all) and, where a rival maps its file, the pages that it touched.';
 
 export function machine() {
   const [cpu] = os.cpus();
@@ -64,8 +66,15 @@ export function machine() {
   return [
     `${new Date().toISOString().slice(0, 10)}, Node ${process.version}, ${versions.join(', ')}`,
     `${os.type()} ${os.release()} ${os.arch()}, ${os.cpus().length} × ${cpu?.model.trim() ?? 'unknown CPU'}, ${Math.round(os.totalmem() / 2 ** 30)} GiB`,
+    ...commit(),
     `load average before the run ${os.loadavg().map((load) => load.toFixed(1)).join(' ')}`,
   ].join('; ');
+}
+
+/** Which sources were measured; none outside a repository. */
+function commit() {
+  const { status, stdout } = spawnSync('git', ['describe', '--always', '--dirty'], { cwd: fileURLToPath(new URL('.', import.meta.url)), encoding: 'utf8' });
+  return status === 0 ? [`commit ${stdout.trim()}`] : [];
 }
 
 /** @param {readonly Result[]} results @param {number | undefined} size */

@@ -77,7 +77,7 @@ export const rows = [
   },
   { name: 'stalls', growth: 'steady', title: 'import in batches of 20: p50 of an append', measurement: 'stalls', value: 'p50', unit: 'ms', ratio: 'time' },
   { name: 'stalls-p999', title: 'import in batches of 20: p99.9 of an append', measurement: 'stalls', value: 'p999', unit: 'ms', ratio: 'time', aim: absolute('≤ 10 ms', (ms) => ms <= 10) },
-  { name: 'disk', title: 'bytes on disk ÷ JSON text, event files left out', measurement: 'import', value: 'bareTimesJson', unit: 'share', ratio: 'none', aim: absolute('≤ 1.5', (times) => times <= 1.5) },
+  { name: 'disk', title: 'bytes on disk ÷ JSON text (opossum without event files)', measurement: 'import', value: 'bareTimesJson', unit: 'share', ratio: 'none', aim: absolute('≤ 1.5', (times) => times <= 1.5) },
   { name: 'entries', title: 'files and folders', measurement: 'import', value: 'entries', unit: 'share', ratio: 'none' },
   { name: 'idle', title: 'memory of an open idle store', measurement: 'idle', value: 'extraMB', unit: 'MB', ratio: 'none', aim: absolute('≤ 64 MB', (mb) => mb <= 64) },
   { name: 'scan', growth: 'steady', title: 'read all, every object touched', measurement: 'scan', value: 'perSecond', unit: 'per second', ratio: 'speed', least: asFast(1), aim: asFastAsLmdb },
