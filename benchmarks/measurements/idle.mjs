@@ -22,7 +22,7 @@ export async function measure({ rival, prepared, smoke }) {
 
 /** @param {string} rival @param {string} folder @param {boolean} smoke @returns {Promise<{ found: number, residentBytes: number }>} */
 async function rest(rival, folder, smoke) {
-  const child = fork(new URL('../lib/idler.mjs', import.meta.url), [rival, folder, String(smoke ? 50 : 500)]);
+  const child = fork(new URL('../lib/idler.mjs', import.meta.url), [rival, folder, String(smoke ? 50 : 300)]);
   /** @type {any} */
   let result;
   child.once('message', (message) => (result = message));
