@@ -7,7 +7,8 @@ const farSize = 100_000_000;
 
 /**
  * What each row measured in stores of each size, and what comes out at a hundred million events if it goes on as between
- * the two largest: by the same factor each time that the store grows by the same factor. What got better with size counts as
+ * the two largest: times and memory by the same amount for each event more, the others by the same factor each time that
+ * the store grows by the same factor. What got better with size counts as
  * staying as it is, since that is chance, or a start that costs less per event.
  * @param {readonly import('./session.mjs').Series[]} series @param {readonly import('./rows.mjs').Row[]} rows @param {string} where
  */
@@ -33,6 +34,9 @@ export function makeGrowthTable(series, rows, where) {
 /** @param {import('./rows.mjs').Row} row @param {{ size: number, figure: number }} before @param {{ size: number, figure: number }} last */
 function continued({ unit }, before, last) {
   const factor = last.figure / before.figure;
+  const perEvent = (last.figure - before.figure) / (last.size - before.size);
   const isBetter = unit === 'per second' ? factor > 1 : factor < 1;
-  return isBetter ? last.figure : last.figure * factor ** (Math.log(farSize / last.size) / Math.log(last.size / before.size));
+  if (isBetter) return last.figure;
+  if (unit === 'ms' || unit === 'µs' || unit === 'MB') return last.figure + perEvent * (farSize - last.size);
+  return last.figure * factor ** (Math.log(farSize / last.size) / Math.log(last.size / before.size));
 }
