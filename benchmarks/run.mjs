@@ -1,22 +1,38 @@
 /*
- * Compares opossum-store with better-sqlite3 on this machine: `node benchmarks/run.mjs --help`. Exit code 0 also when
- * targets are missed, since it reports; 1 when something does not work.
+ * Compares opossum-store with its rivals on this machine: `node benchmarks/run.mjs --help`. Exit code 0 also when targets are
+ * missed, since it reports; 1 when something does not work.
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { makeGrowthTable } from './lib/growth-table.mjs';
 import { ensureInstalled } from './lib/install.mjs';
 import { parseOptions, usage } from './lib/options.mjs';
-import { machine, makeReport } from './lib/report.mjs';
+import { writeFigures } from './lib/output.mjs';
+import { machine, makeReport, makeShortTable } from './lib/report.mjs';
 import { compare, limitsOf } from './lib/results.mjs';
 import { stopMeasurements } from './lib/run-measurement.mjs';
 import { runAll } from './lib/session.mjs';
 
+/** @typedef {{ series: import('./lib/session.mjs').Series[], where: string, smoke: boolean }} Run */
+
 const options = parseOptions(process.argv.slice(2));
+const { files, rows } = options;
 if (options.help) process.stdout.write(usage);
 else process.exitCode = await main();
 
 async function main() {
-  if (options.rivals.some((rival) => rival.startsWith('sqlite'))) ensureInstalled();
+  try {
+    if (files.chart || options.rivals.some((rival) => !['opossum', 'opossum-bare', 'original'].includes(rival))) ensureInstalled();
+    if (files.from === undefined) await measureAndReport();
+    else await report(readRun(files.from));
+    return 0;
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    return 1;
+  }
+}
+
+async function measureAndReport() {
   mkdirSync(options.work, { recursive: true });
   const folder = mkdtempSync(path.join(options.work, 'opossum-bench-'));
   const interrupt = () => {
@@ -31,23 +47,46 @@ async function main() {
   const tell = (/** @type {string} */ line) => process.stderr.write(`${((performance.now() - start) / 1000).toFixed(0).padStart(4)} s  ${line}\n`);
   try {
     const series = await runAll(options, folder, tell);
-    tell('done');
-    process.stdout.write(`${makeReport(series, options, where)}\n`);
-    if (options.json) writeFileSync(options.json, JSON.stringify(describe(series, where), null, 2));
-    return 0;
-  } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-    return 1;
+    // Before removing, which may take minutes: what was measured is not lost when that is cut short.
+    await report({ series, where, smoke: options.smoke });
   } finally {
     tell('removing what was made');
     removeFolder(folder);
+    tell('done');
   }
 }
 
-/** @param {import('./lib/session.mjs').Series[]} series @param {string} where */
-function describe(series, where) {
-  const results = compare(series, options.rows).map(({ row, ...result }) => ({ row: row.name, title: row.title, unit: row.unit, ...result }));
-  return { machine: where, time: new Date().toISOString(), options, limits: limitsOf(series), results, series };
+/** @param {Run} run */
+async function report(run) {
+  const { series, where } = run;
+  const text = makeReport(series, rows, run);
+  process.stdout.write(`${text}\n`);
+  if (files.json) writeFileSync(files.json, JSON.stringify(describe(run), null, 2));
+  if (files.markdown) writeFigures(files.markdown, withChart(text));
+  if (files.short) writeFigures(files.short, makeShortTable(series, rows));
+  if (files.growth) writeFigures(files.growth, makeGrowthTable(series, rows, where));
+  if (!files.chart) return;
+  const { drawChart } = await import('./lib/chart.mjs');
+  writeFileSync(files.chart, drawChart(series, rows, where));
+}
+
+/** The report with its chart, if one is drawn in the same run. @param {string} text */
+function withChart(text) {
+  if (!files.chart || !files.markdown) return text;
+  const target = path.relative(path.dirname(files.markdown), files.chart).split(path.sep).join('/');
+  return `![How many times as fast as its rivals opossum is](${target})\n\n${text}`;
+}
+
+/** @param {Run} run */
+function describe({ series, where, smoke }) {
+  const results = compare(series, rows).map(({ row, ...result }) => ({ row: row.name, title: row.title, unit: row.unit, ...result }));
+  return { machine: where, smoke, time: new Date().toISOString(), options, limits: limitsOf(series), results, series };
+}
+
+/** @param {string} file @returns {Run} */
+function readRun(file) {
+  const { machine: where, smoke, series } = JSON.parse(readFileSync(file, 'utf8'));
+  return { series, where, smoke };
 }
 
 /** @param {string} folder */

@@ -2,7 +2,7 @@
  * What a measurement gets to know.
  * @typedef {object} Spec
  * @property {string} measurement name of the measurement, a key of `measurements`
- * @property {string} rival `opossum`, `sqlite`, `sqlite-group`, or `disk` for the disk itself
+ * @property {string} rival a file in `rivals/`, or `disk` for the disk itself
  * @property {number} size events in the prepared store
  * @property {string} fresh a folder that does not exist yet, for this measurement alone
  * @property {string} prepared folder of the rival's store that holds the data set
@@ -41,7 +41,13 @@ const measurements = {
   'in-flight': ['in-flight', 'measure'],
   processes: ['processes', 'measure'],
   tail: ['tail', 'measure'],
+  'race-10': ['races', 'measureTen'],
+  'race-20': ['races', 'measureTwenty'],
+  'race-100': ['races', 'measureHundred'],
+  'race-processes': ['races', 'measureProcesses'],
   import: ['import', 'measure'],
+  stalls: ['stalls', 'measure'],
+  idle: ['idle', 'measure'],
   scan: ['scan', 'measure'],
   tag: ['queries', 'measureTag'],
   'two-tags': ['queries', 'measureTwoTags'],

@@ -44,16 +44,16 @@ export const decisionQuery = (n) => ({
 });
 
 /**
- * The first `size` events.
+ * The events of a store of this size, one after another: ten million of them at once would take more memory than there is.
  * @param {number} size at least 1,000
  */
-export function makeEvents(size) {
+export function* makeEvents(size) {
   const random = randomNumbers(20261121);
   const roles = assignRoles(size, random);
   const course = zipf(1000, random);
   const student = zipf(Math.max(100, size / 10), random);
   const type = weighted(commonTypes, random);
-  return roles.map((role, i) => makeEvent(i, role ?? {}, { course: `c${course()}`, student: `s${student()}`, type: type() }, random));
+  for (let i = 0; i < size; i++) yield makeEvent(i, roles[i] ?? {}, { course: `c${course()}`, student: `s${student()}`, type: type() }, random);
 }
 
 /**

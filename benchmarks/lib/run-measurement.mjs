@@ -4,8 +4,8 @@ import path from 'node:path';
 /** @typedef {import('./context.mjs').Spec} Spec */
 /** @typedef {import('./context.mjs').Measured} Measured */
 
-/** A measurement that takes longer hangs. */
-const timeoutMs = 10 * 60 * 1000;
+/** A measurement that takes longer hangs. @param {number} size */
+const timeoutMs = (size) => 10 * 60 * 1000 * Math.max(1, size / 2_000_000);
 
 /**
  * Runs one measurement in a process of its own, after the disk has written what earlier ones left behind.
@@ -14,13 +14,13 @@ const timeoutMs = 10 * 60 * 1000;
  * @returns {Promise<Measured>}
  */
 export async function runMeasurement(spec, profileFolder) {
-  if (process.platform !== 'win32') spawnSync('sync');
+  if (process.platform !== 'win32' && !spec.smoke) spawnSync('sync');
   const child = fork(new URL('../measure.mjs', import.meta.url), [JSON.stringify(spec)], {
     execArgv: profileFolder === undefined ? [] : profileArguments(spec, profileFolder),
     stdio: ['ignore', 2, 2, 'ipc'],
   });
   running.add(child);
-  const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
+  const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs(spec.size));
   /** @type {Measured | undefined} */
   let measured;
   child.on('message', (message) => (measured = /** @type {Measured} */ (message)));

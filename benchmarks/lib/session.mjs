@@ -1,10 +1,11 @@
 import path from 'node:path';
-import { measurements } from './rows.mjs';
+import { isQuadratic, measurements, roundsOf } from './measurements.mjs';
 import { runMeasurement } from './run-measurement.mjs';
 import { countTruth } from './truth.mjs';
 
 /** @typedef {import('./context.mjs').Measured} Measured */
 /** @typedef {{ measurement: string, size: number | undefined, rival: string, rounds: Measured[] }} Series */
+/** @typedef {{ rivals: readonly string[], rounds: number }} Field who takes part, and how often */
 
 /**
  * Everything that was asked for, rivals in turn (A B A B), and what came out. Nothing is deleted meanwhile: ext4 makes
@@ -17,12 +18,15 @@ import { countTruth } from './truth.mjs';
 export async function runAll(options, folder, tell) {
   const wanted = Object.entries(measurements).filter(([name]) => options.rows.some(({ measurement }) => measurement === name));
   const session = new Session(options, folder, tell);
-  for (const [name, { sized }] of wanted) if (!sized) await session.measure(name, undefined);
-  const sized = wanted.filter(([, measurement]) => measurement.sized);
-  for (const size of sized.length > 0 ? options.sizes : []) {
-    await session.measureDisk();
-    await session.prepare(size);
-    for (const [name] of sized) await session.measure(name, size);
+  const field = { rivals: options.rivals.filter((rival) => !isQuadratic(rival)), rounds: options.rounds };
+  for (const [name, { sized }] of wanted) if (!sized) await session.measure(name, undefined, field);
+  const sized = wanted.filter(([, measurement]) => measurement.sized).map(([name]) => name);
+  if (sized.length > 0 && field.rivals.length > 0) for (const size of options.sizes) await session.measureSize(size, sized, field);
+  // The last, since it replaces thousands of files, which is as bad as deleting them.
+  if (sized.length > 0 && options.rivals.some(isQuadratic)) {
+    const quadratic = { rivals: options.rivals.filter((rival) => isQuadratic(rival) || rival === 'opossum'), rounds: 1 };
+    const both = sized.filter((name) => measurements[name]?.rivals.some(isQuadratic));
+    await session.measureSize(options.quadraticSize, both, quadratic);
   }
   await session.measureDisk();
   return session.series;
@@ -51,36 +55,40 @@ class Session {
   /** Between the others, since what a disk can do changes with what it did before. */
   async measureDisk() {
     this.#tell('disk');
-    this.#disk.rounds.push(await this.#run('disk', 'disk', this.#disk.rounds.length, this.#nextFolder()));
+    this.#disk.rounds.push(await this.#run('disk', 'disk', this.#disk.rounds.length, 1, this.#nextFolder()));
   }
 
-  /** @param {number} size */
-  async prepare(size) {
+  /** @param {number} size @param {readonly string[]} names of measurements @param {Field} field */
+  async measureSize(size, names, field) {
+    await this.measureDisk();
     this.#truth = countTruth(size);
     this.#firstImports.clear();
-    for (const rival of this.#rivalsOf('import')) {
+    // Whatever is measured needs the stores that importing makes.
+    for (const rival of rivalsOf('import', field)) {
       this.#tell(`prepare ${size} events ${rival}`);
-      this.#firstImports.set(rival, await this.#run('import', rival, 0, this.#prepared(rival)));
+      this.#firstImports.set(rival, await this.#run('import', rival, 0, field.rounds, this.#prepared(rival)));
     }
+    for (const name of names) await this.measure(name, size, field);
   }
 
-  /** @param {string} measurement @param {number | undefined} size */
-  async measure(measurement, size) {
-    const rivals = this.#rivalsOf(measurement);
+  /** @param {string} measurement @param {number | undefined} size @param {Field} field */
+  async measure(measurement, size, field) {
+    const rivals = rivalsOf(measurement, field);
     const series = rivals.map((rival) => ({ measurement, size, rival, rounds: /** @type {Measured[]} */ ([]) }));
-    for (let round = 0; round < this.#options.rounds; round++) {
+    const count = roundsOf(measurement, size, field.rounds);
+    for (let round = 0; round < count; round++) {
       for (const { rival, rounds } of series) {
         const first = measurement === 'import' && round === 0 ? this.#firstImports.get(rival) : undefined;
-        if (!first) this.#tell(`${measurement}${size === undefined ? '' : ` ${size} events`} ${rival} ${round + 1}/${this.#options.rounds}`);
-        rounds.push(first ?? (await this.#run(measurement, rival, round, this.#nextFolder())));
+        if (!first) this.#tell(`${measurement}${size === undefined ? '' : ` ${size} events`} ${rival} ${round + 1}/${count}`);
+        rounds.push(first ?? (await this.#run(measurement, rival, round, count, this.#nextFolder())));
       }
     }
     this.series.push(...series);
   }
 
-  /** @param {string} measurement @param {string} rival @param {number} round @param {string} fresh */
-  #run(measurement, rival, round, fresh) {
-    const { rounds, smoke, prof } = this.#options;
+  /** @param {string} measurement @param {string} rival @param {number} round @param {number} rounds @param {string} fresh */
+  #run(measurement, rival, round, rounds, fresh) {
+    const { smoke, prof } = this.#options;
     const prepared = this.#prepared(rival);
     const truth = this.#truth;
     return runMeasurement({ measurement, rival, size: truth.size, fresh, prepared, truth, round, rounds, smoke }, rival === 'opossum' ? prof : undefined);
@@ -94,9 +102,7 @@ class Session {
   #nextFolder() {
     return path.join(this.#folder, `fresh-${++this.#made}`);
   }
-
-  /** @param {string} measurement */
-  #rivalsOf(measurement) {
-    return measurements[measurement]?.rivals.filter((rival) => this.#options.rivals.includes(rival)) ?? [];
-  }
 }
+
+/** @param {string} measurement @param {Field} field */
+const rivalsOf = (measurement, { rivals }) => measurements[measurement]?.rivals.filter((rival) => rivals.includes(rival)) ?? [];

@@ -1,4 +1,4 @@
-/** @typedef {{ p50: number, p95: number, p99: number }} Percentiles */
+/** p99.9 only of a thousand values or more. @typedef {{ p50: number, p95: number, p99: number, p999?: number | undefined }} Percentiles */
 
 /** @param {readonly number[]} values */
 export const median = (values) => percentile([...values].sort((a, b) => a - b), 0.5);
@@ -6,7 +6,8 @@ export const median = (values) => percentile([...values].sort((a, b) => a - b), 
 /** @param {readonly number[]} values @returns {Percentiles} */
 export function percentiles(values) {
   const sorted = [...values].sort((a, b) => a - b);
-  return { p50: percentile(sorted, 0.5), p95: percentile(sorted, 0.95), p99: percentile(sorted, 0.99) };
+  const p999 = sorted.length < 1000 ? undefined : percentile(sorted, 0.999);
+  return { p50: percentile(sorted, 0.5), p95: percentile(sorted, 0.95), p99: percentile(sorted, 0.99), p999 };
 }
 
 /** @param {readonly number[]} sorted @param {number} part */

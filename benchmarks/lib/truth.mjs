@@ -8,7 +8,6 @@ import { expectEqual } from './guards.mjs';
 
 /** @param {number} size @returns {Truth} */
 export function countTruth(size) {
-  const events = makeEvents(size);
   /** @type {Map<string, number>} */
   const byTag = new Map();
   /** @type {Record<string, number>} */
@@ -17,7 +16,8 @@ export function countTruth(size) {
   let tenth = 0;
   let twice = 0;
   let jsonBytes = 0;
-  events.forEach((event, i) => {
+  let i = 0;
+  for (const event of makeEvents(size)) {
     const stored = { ...event, position: i + 1, id: '0'.repeat(36), timestamp: '0'.repeat(24) };
     touched += touch(stored);
     jsonBytes += JSON.stringify(event).length;
@@ -25,7 +25,8 @@ export function countTruth(size) {
     if (event.type === tenthType) tenth++;
     if (event.tags.includes(needleTag(0)) && event.tags.includes(secondNeedleTag(0))) twice++;
     for (const tag of event.tags) byTag.set(tag, (byTag.get(tag) ?? 0) + 1);
-  });
+    i++;
+  }
   for (let n = 0; n < needleCount(size); n++) expectEqual(byTag.get(needleTag(n)), taggedEvents, needleTag(n));
   expectEqual(twice, twiceTaggedEvents, 'events with two tags');
   expectEqual(tenth, Math.floor(size / 10), tenthType);

@@ -7,7 +7,7 @@ const racers = 4;
 
 /** Four processes on one store, each with one conditional append in flight. @param {import('../lib/context.mjs').Context} context */
 export async function measure({ rival, open, fresh, smoke }) {
-  const durationMs = smoke ? 300 : 2000;
+  const durationMs = smoke ? 300 : 1000;
   const store = await open(fresh);
   await store.append(enrolment('first', 0));
   await store.close();
@@ -33,7 +33,7 @@ export async function measure({ rival, open, fresh, smoke }) {
 }
 
 /** @param {import('node:child_process').ChildProcess} child @returns {Promise<any>} */
-function nextMessage(child) {
+export function nextMessage(child) {
   return new Promise((resolve, reject) => {
     const ended = (/** @type {number | null} */ code) => reject(new Error(`a racer ended early with ${code}`));
     child.once('exit', ended);

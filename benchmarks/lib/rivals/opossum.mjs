@@ -3,8 +3,11 @@ import { openStore } from '../../../dist/index.js';
 /** @typedef {import('../../../dist/index.js').Query} Query */
 
 /** `durability: 'commit'`, event files as JSON: the defaults, spelled out. @param {string} folder */
-export async function open(folder) {
-  const store = await openStore({ directory: folder, durability: 'commit', eventFiles: 'json' });
+export const open = (folder) => openOpossum(folder, 'json');
+
+/** @param {string} folder @param {'json' | 'none'} eventFiles */
+export async function openOpossum(folder, eventFiles) {
+  const store = await openStore({ directory: folder, durability: 'commit', eventFiles });
   return {
     /** @param {any} events @param {import('../../../dist/index.js').AppendCondition} [condition] */
     append: (events, condition) => store.append(events, condition).then(({ last }) => last),

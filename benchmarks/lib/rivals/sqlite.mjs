@@ -7,6 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import Database from 'better-sqlite3';
+import { ConditionFailed } from '../guards.mjs';
 
 /** @typedef {{ types?: string[], tags?: string[] }} Item */
 /** @typedef {{ items: Item[] }} Query */
@@ -34,7 +35,7 @@ export function open(folder) {
   };
 
   const appendOne = (/** @type {any[]} */ events, /** @type {{ failIfEventsMatch: Query, after: number } | undefined} */ condition) => {
-    if (condition && statements.conflict(condition.failIfEventsMatch, condition.after)) throw new Error('append condition failed');
+    if (condition && statements.conflict(condition.failIfEventsMatch, condition.after)) throw new ConditionFailed('append condition failed');
     return insert(events);
   };
   const append = db.transaction(appendOne).immediate;

@@ -1,0 +1,48 @@
+/** @typedef {{ rivals: readonly string[], sized: boolean, rounds?: 'once' | 'once at a million' }} Measurement */
+
+const stores = ['opossum', 'opossum-bare', 'sqlite', 'lmdb', 'original'];
+
+/** Every rival; `opossum-bare` has no event files. */
+export const allRivals = [...stores, 'sqlite-group', 'lmdb-group'];
+/** Without the one that only `--rivals` asks for. */
+export const usualRivals = allRivals.filter((rival) => rival !== 'opossum-bare');
+/** It grows with the square of its events, so it has a size of its own, where only opossum meets it. */
+export const isQuadratic = (/** @type {string} */ rival) => rival === 'original';
+export const mostQuadraticEvents = 5000;
+
+const inOneProcess = stores.filter((rival) => !isQuadratic(rival));
+
+/**
+ * In this order, since decisions append to the prepared stores. Sized ones run once for each size of store; the others
+ * fill a store of their own. Those that take long run once, or once when the store has a million events.
+ * @type {Record<string, Measurement>}
+ */
+export const measurements = {
+  append: { rivals: inOneProcess, sized: false },
+  'in-flight': { rivals: [...inOneProcess, 'sqlite-group', 'lmdb-group'], sized: false },
+  processes: { rivals: inOneProcess, sized: false },
+  tail: { rivals: inOneProcess, sized: false },
+  'race-10': { rivals: inOneProcess, sized: false, rounds: 'once' },
+  'race-20': { rivals: inOneProcess, sized: false, rounds: 'once' },
+  'race-100': { rivals: inOneProcess, sized: false, rounds: 'once' },
+  'race-processes': { rivals: inOneProcess, sized: false, rounds: 'once' },
+  decide: { rivals: ['opossum'], sized: false },
+  import: { rivals: stores, sized: true, rounds: 'once at a million' },
+  scan: { rivals: stores, sized: true },
+  tag: { rivals: stores, sized: true },
+  'two-tags': { rivals: stores, sized: true },
+  type: { rivals: stores, sized: true },
+  last: { rivals: stores, sized: true },
+  'cold-open': { rivals: inOneProcess, sized: true },
+  idle: { rivals: inOneProcess, sized: true, rounds: 'once' },
+  stalls: { rivals: inOneProcess, sized: true, rounds: 'once' },
+  // Before decisions, which append.
+  projection: { rivals: ['opossum'], sized: true, rounds: 'once at a million' },
+  decision: { rivals: stores, sized: true },
+};
+
+/** @param {string} name @param {number | undefined} size @param {number} rounds what was asked for */
+export function roundsOf(name, size, rounds) {
+  const limit = measurements[name]?.rounds;
+  return limit === 'once' || (limit === 'once at a million' && (size ?? 0) >= 1_000_000) ? 1 : rounds;
+}

@@ -1,0 +1,4 @@
+import { openOpossum } from './opossum.mjs';
+
+/** As opossum, without event files. @param {string} folder */
+export const open = (folder) => openOpossum(folder, 'none');
