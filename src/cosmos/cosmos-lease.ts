@@ -80,7 +80,7 @@ export class CosmosLease implements StateLease {
 
   /** Renews until it is released, lost, or the store closed. */
   keep(): void {
-    this.#last = this.#renew();
+    this.#last = Promise.all([this.#renew(), this.#expire()]);
   }
 
   release(): Promise<void> {
@@ -92,9 +92,11 @@ export class CosmosLease implements StateLease {
     return this.release();
   }
 
-  async read(): Promise<Found | undefined> {
+  /** Aborting ends the waits between tries. */
+  async read(signal?: AbortSignal): Promise<Found | undefined> {
     const { container, context, backoff } = this.#ports;
-    const { resource } = await untilAnswered(backoff, `looking at the lease of ${JSON.stringify(this.#name)}`, () => readDocument<Found>(container, this.#id, context));
+    const look = () => readDocument<Found>(container, this.#id, context);
+    const { resource } = await untilAnswered(backoff, `looking at the lease of ${JSON.stringify(this.#name)}`, look, signal);
     return resource;
   }
 
@@ -117,13 +119,28 @@ export class CosmosLease implements StateLease {
       while (!this.#ended.signal.aborted) {
         await backoff.sleep(leaseMs / 3, this.#ended.signal);
         checkOpen();
-        const found = await this.read();
+        const found = await this.read(this.#ended.signal);
         const isMine = found?.owner === this.owner;
         if (isMine) await this.write(found);
         if (!isMine || this.#until <= defaults.now()) break;
       }
     } catch {
       // Released, closed, or the server cannot be asked: in each case it is no longer kept.
+    }
+    this.#ended.abort();
+  }
+
+  /** Its time may be over while a renewal is still tried again, or waits for its answer: another may hold it from then on. */
+  async #expire(): Promise<void> {
+    const { backoff, defaults } = this.#ports;
+    try {
+      let until: number;
+      do {
+        until = this.#until;
+        await backoff.sleep(Math.max(0, until - defaults.now()), this.#ended.signal);
+      } while (this.#until > until);
+    } catch {
+      // It ended otherwise.
     }
     this.#ended.abort();
   }

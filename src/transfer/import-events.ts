@@ -12,7 +12,10 @@ import { detectFormat, isDetectable, transferFormats, type TransferFormat } from
 export type ImportOptions = {
   /** Told by how the content begins when absent. */
   format?: TransferFormat;
-  /** Events per append, 1 to 100,000; 1,000 when absent. Each batch is stored whole or not at all. */
+  /**
+   * Events per append, 1 to 100,000; 1,000 when absent. Each batch is stored whole or not at all. A store that takes less in one
+   * append, as Cosmos DB does (99 events and 1.9 MB), refuses larger batches.
+   */
   batchSize?: number;
   /** What messages call the source: its file name. The last part of it also goes into the ids of NDJSON events that have none. */
   name?: string;
@@ -129,7 +132,7 @@ function isPartlyKnown(error: unknown): boolean {
   return isOpossumError(error, 'EVENT_ID_CONFLICT') && error.details['reason'] === 'partial';
 }
 
-/** Says where in the source the event stands that the store refused. */
+/** Says where in the source the event stands that the store refused, or that it did not take so many at once. */
 function locate(error: unknown, batch: readonly ImportedEvent[]): unknown {
   if (isOpossumError(error, 'EVENT_ID_CONFLICT')) {
     const { id } = (error as EventIdConflictError).details;
@@ -137,6 +140,9 @@ function locate(error: unknown, batch: readonly ImportedEvent[]): unknown {
     if (found) error.message = `${found.where}: ${error.message}`;
   }
   if (isOpossumError(error, 'INVALID_INPUT')) {
+    if (error.details['path'] === 'events' && batch.length > 1) {
+      return new InvalidInputError('options.batchSize', `must be smaller for this store, which takes less in one append than ${batch[0]?.where} to ${batch.at(-1)?.where}: ${error.message}`, error);
+    }
     const match = /^events\[(\d+)\]\.?(.*)$/s.exec(String(error.details['path']));
     const found = match ? batch[Number(match[1])] : undefined;
     if (match && found) {

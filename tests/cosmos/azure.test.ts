@@ -1,5 +1,5 @@
 /*
- * The conformance suite on a real account: `COSMOS_ENDPOINT=… COSMOS_KEY=… npx vitest run tests/cosmos/azure.test.ts`. Makes the
+ * The conformance suite, the race and a report of request units on a real account: `COSMOS_ENDPOINT=… COSMOS_KEY=… npx vitest run tests/cosmos/azure.test.ts`. Makes the
  * database opossum-test with two containers, a context of its own for each case, and removes the database in the end. Costs request units.
  */
 import { CosmosClient, type Container } from '@azure/cosmos';
@@ -8,12 +8,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createContainer, createStateContainer, openCosmosStore, probe } from '../../src/cosmos/index.js';
 import type { EventStore } from '../../src/index.js';
 import { eventStoreSuite } from '../../src/testing/index.js';
+import { accountRace, chargedOperations } from '../support/cosmos/account.js';
 
 const { COSMOS_ENDPOINT: endpoint, COSMOS_KEY: key } = process.env;
 const isGiven = endpoint !== undefined && key !== undefined;
-const reason = isGiven ? '' : ' (skipped: COSMOS_ENDPOINT and COSMOS_KEY are not set)';
+if (!isGiven) console.log('Skipped: the lane for a real Azure Cosmos DB account needs COSMOS_ENDPOINT and COSMOS_KEY in the environment, and they are not set.');
 
-describe.skipIf(!isGiven)(`a real account${reason}`, () => {
+describe.skipIf(!isGiven)('a real account', () => {
   let clients: CosmosClient[];
   let containers: Container[][];
   beforeAll(async () => {
@@ -30,6 +31,14 @@ describe.skipIf(!isGiven)(`a real account${reason}`, () => {
   test('passes the probe', async () => {
     await expect(probe(containers[0]![0]!)).resolves.toBeUndefined();
   });
+
+  test('takes ten places over two clients, and says what it was charged', async () => {
+    const { problems, charged } = await accountRace(containers.map(([events]) => events!));
+    const operations = await chargedOperations(containers[0]![0]!);
+    console.log(['request units:', ...[...operations, charged].map(({ what, answers, units }) => `  ${units.toFixed(1).padStart(8)} for ${what} (${answers} answers)`)].join('\n'));
+    expect(problems).toEqual([]);
+    for (const { what, units } of operations) expect(units, what).toBeGreaterThan(0);
+  }, 300_000);
 
   const make = async () => {
     const context = `c-${randomUUID()}`;

@@ -1,4 +1,5 @@
 /* Subscriptions on Cosmos DB: how often they ask, and the change feed of all contexts. */
+import type { Container } from '@azure/cosmos';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openCosmosStore, subscribeAll, type ContextBatch } from '../../src/cosmos/index.js';
 import type { EventStore } from '../../src/index.js';
@@ -33,6 +34,13 @@ async function take(batches: AsyncIterable<ContextBatch>, count: number): Promis
 const positionsOf = (batches: readonly ContextBatch[], context: string): number[] =>
   batches.flatMap(({ events }) => events.filter((one) => one.context === context).map(({ event: { position } }) => position));
 
+/** The container with a change feed of these pages, and none after them. */
+function feeding(container: Container, pages: readonly object[][]): Container {
+  let number = 0;
+  const readNext = async () => ({ result: pages[number] ?? [], statusCode: pages[number] ? 200 : 304, continuationToken: `page ${++number}` });
+  return new Proxy(container, { get: (target, name) => (name === 'items' ? { getChangeFeedIterator: () => ({ readNext }) } : (Reflect.get(target, name, target) as unknown)) });
+}
+
 describe('subscribeAll', () => {
   test('gives what there is and what comes, of every context, in its order', async () => {
     const { container, stores } = await openContexts(['a', 'b']);
@@ -60,6 +68,26 @@ describe('subscribeAll', () => {
     expect(await end).toEqual([]);
   });
 
+  test('gives each event once and in order, although a page has them out of order and again', async () => {
+    const { container, stores } = await openContexts(['a', 'b']);
+    for (const store of [stores.a!, stores.b!]) await store.append([1, 2, 3, 4].map(event));
+    const stored = server.documents(container);
+    const at = (ctx: string, position: number) => stored.find((document) => document.ctx === ctx && document.position === position)!;
+    const pages = [
+      [at('a', 2), at('b', 1), at('a', 0), at('a', 1), at('a', 2), at('b', 1)],
+      // What follows after a partition of the container was split.
+      [at('a', 1), at('a', 2)],
+      [at('b', 1), at('a', 4), at('b', 0), at('b', 3), at('a', 3), at('b', 2), at('a', 4)],
+    ];
+    const over = new AbortController();
+    // It first waits when there is no page left.
+    const batches = await take(subscribeAll(feeding(container, pages), { sleep: async () => over.abort(), signal: over.signal }), Infinity);
+    expect(batches.map(({ continuation }) => continuation)).toEqual(['page 1', 'page 3']);
+    expect(positionsOf(batches, 'a')).toEqual([1, 2, 3, 4]);
+    expect(positionsOf(batches, 'b')).toEqual([1, 2, 3]);
+    expect(batches[1]!.events.at(-1)).toEqual({ context: 'a', event: (await stores.a!.read().toArray())[3] });
+  });
+
   test('refuses options that it does not know', async () => {
     const { container } = await openContexts([]);
     expect(() => subscribeAll(container, { after: 1 } as never)).toThrow(/options\.after is not a field/);
@@ -82,12 +110,17 @@ describe('a subscription', () => {
       });
     };
     const store = await openCosmosStore({ container, sleep, poll: { minMs: 10, maxMs: 100 } });
-    const iterator = store.subscribe()[Symbol.asyncIterator]();
+    await store.append(event(1));
+    const before = server.requests.length;
+    const iterator = store.subscribe('all', { after: 1 })[Symbol.asyncIterator]();
     const next = iterator.next();
     while (waits.length < 8) await new Promise(setImmediate);
     expect(waits).toEqual([10, 20, 40, 80, 100, 100, 100, 100]);
-    await store.append(event(1));
-    expect((await next).value.position).toBe(1);
+    // The ledger itself is sent to check `after`, and to the first look; all others cost next to nothing: it is not modified.
+    const looks = server.requests.slice(before).filter(({ what }) => what === 'GET');
+    expect(looks.map(({ status }) => status)).toEqual([200, 200, 304, 304, 304, 304, 304, 304]);
+    await store.append(event(2));
+    expect((await next).value.position).toBe(2);
     release();
     await iterator.return?.();
     await store.close();

@@ -71,6 +71,16 @@ describe('openCosmosStore', () => {
   });
 });
 
+describe('the containers that the helpers make', () => {
+  test('index what queries ask for, and nothing of the data', async () => {
+    const database = server.sharedClient(0).database('test');
+    const policyOf = async (container: Container) => (await container.read()).resource?.indexingPolicy;
+    const only = (...paths: string[]) => ({ indexingMode: 'consistent', automatic: true, includedPaths: paths.map((path) => ({ path })), excludedPaths: [{ path: '/*' }] });
+    expect(await policyOf(await createContainer(database, 'indexed-events'))).toEqual(only('/position/?', '/type/?', '/tags/[]/?'));
+    expect(await policyOf(await createStateContainer(database, 'indexed-state'))).toEqual(only('/kind/?'));
+  });
+});
+
 describe('a store on Cosmos DB', () => {
   test('is an EventStore to the type checker', () => {
     expectTypeOf(openCosmosStore).returns.resolves.toEqualTypeOf<EventStore>();

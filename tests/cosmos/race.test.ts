@@ -6,6 +6,7 @@
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openCosmosStore } from '../../src/cosmos/index.js';
+import { accountRace, chargedOperations } from '../support/cosmos/account.js';
 import { race } from '../support/cosmos/race.js';
 import { StrictServer } from '../support/cosmos/strict-server.js';
 import { Weather } from '../support/cosmos/weather.js';
@@ -54,4 +55,17 @@ test('exactly ten places are taken when replicas lag behind, requests fail, and 
   const { stale, dropped } = await runRounds(31, weatherOf, () => withoutTokens);
   expect(stale).toBeGreaterThan(10);
   expect(dropped).toBeGreaterThan(3);
+});
+
+test('what the lane for a real account runs takes ten places over two clients, and counts the charge of every answer', async () => {
+  const { database, id } = await server.container();
+  const containers = [0, 1].map((client) => server.sharedClient(client).database(database.id).container(id));
+  const before = server.requests.length;
+  const { problems, charged } = await accountRace(containers);
+  expect(problems).toEqual([]);
+  // The server charges one unit for each answer; after the race came two looks at the head, and a read.
+  expect([charged.answers, charged.units]).toEqual([server.requests.length - before - 3, charged.answers]);
+  expect(charged.answers).toBeGreaterThan(40);
+  const operations = await chargedOperations(containers[0]!);
+  expect(operations.map(({ units }) => units)).toEqual([2, 1, 1, 2, 1, 1, 1]);
 });

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createContainer, openCosmosStore, probe } from '../../src/cosmos/index.js';
 import { isOpossumError } from '../../src/index.js';
 import { selfTest } from '../support/cosmos/self-test.js';
+import type { Guards } from '../support/cosmos/stored-container.js';
 import { clientOptions, StrictServer } from '../support/cosmos/strict-server.js';
 import { Weather } from '../support/cosmos/weather.js';
 
@@ -85,6 +86,25 @@ test('the server package without our part is refused by the probe, which names w
     plain.closeAllConnections();
     plain.close();
   }
+});
+
+describe('a server whose batches are atomic', () => {
+  const rows: [name: string, guard: keyof Guards, found: RegExp][] = [
+    ['but that ignores If-Match is refused by the probe', 'ifMatch', /an old etag answers 200 instead of 412: If-Match is ignored/],
+    ['but that ignores the unique key is refused by the probe', 'uniqueKey', /the same "\/position" answers 201 instead of 409: the unique key does not hold/],
+  ];
+  test.each(rows)('%s, which names that', async (_, guard, found) => {
+    const container = await server.container();
+    server.guards[guard] = false;
+    try {
+      const refusal = await openCosmosStore({ container, probe: true }).catch((error: unknown) => error);
+      expect(refusal).toMatchObject({ code: 'INVALID_INPUT', path: 'container' });
+      expect((refusal as Error).message).toMatch(found);
+      expect(server.documents(container)).toEqual([]);
+    } finally {
+      server.guards[guard] = true;
+    }
+  });
 });
 
 test('runs as a program of its own, for working offline', async () => {

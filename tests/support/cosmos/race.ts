@@ -36,14 +36,10 @@ export async function race({ server, seed, weather = new Weather(), client = {},
   }
   server.weather = weather;
   try {
-    const enrol = async (n: number): Promise<string> => {
-      const own = random.fork();
-      const options = { maxAttempts: 100, baseDelayMs: 1, maxDelayMs: 5, random: () => own.next() };
-      const result = await decide(stores[n % instances]!, { taken: takenIn('c1') }, ({ taken }) => (taken < places ? SeatTaken({ courseId: 'c1', studentId: `s${n}` }) : reject('full')), options);
-      return result.outcome;
-    };
-    const outcomes = await Promise.allSettled(Array.from({ length: students }, (_, n) => enrol(n)));
-    return problemsOf(outcomes, server, container);
+    const outcomes = await enrolAll(stores, random);
+    const documents = server.documents(container);
+    const events = documents.filter(({ kind }) => kind === 'event') as unknown as Taken[];
+    return problemsOf(outcomes, events, Number(documents.find(({ kind }) => kind === 'ledger')?.head));
   } finally {
     server.weather = new Weather();
     for (const store of stores) await store.close();
@@ -51,18 +47,31 @@ export async function race({ server, seed, weather = new Weather(), client = {},
   }
 }
 
-function problemsOf(outcomes: readonly PromiseSettledResult<string>[], server: StrictServer, container: Parameters<StrictServer['documents']>[0]): string[] {
+/** The race itself, over stores of any kind; how each student's call ended. */
+export function enrolAll(stores: readonly EventStore[], random: SeededRandom): Promise<PromiseSettledResult<string>[]> {
+  const enrol = async (n: number): Promise<string> => {
+    const own = random.fork();
+    const options = { maxAttempts: 100, baseDelayMs: 1, maxDelayMs: 5, random: () => own.next() };
+    const store = stores[n % stores.length]!;
+    const result = await decide(store, { taken: takenIn('c1') }, ({ taken }) => (taken < places ? SeatTaken({ courseId: 'c1', studentId: `s${n}` }) : reject('full')), options);
+    return result.outcome;
+  };
+  return Promise.allSettled(Array.from({ length: students }, (_, n) => enrol(n)));
+}
+
+type Taken = { readonly position: number; readonly data: unknown };
+
+/** What is wrong with what is stored, or with what was told of it. */
+export function problemsOf(outcomes: readonly PromiseSettledResult<string>[], stored: readonly Taken[], head: number): string[] {
   const told = outcomes.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value : String(outcome.reason)));
-  const documents = server.documents(container);
-  const events = documents.filter(({ kind }) => kind === 'event').sort((a, b) => Number(a.position) - Number(b.position));
-  const ledger = documents.find(({ kind }) => kind === 'ledger');
+  const events = [...stored].sort((a, b) => a.position - b.position);
   const takers = events.map(({ data }) => (data as { studentId: string }).studentId).sort();
   const winners = told.flatMap((outcome, n) => (outcome === 'appended' ? [`s${n}`] : [])).sort();
   return [
     ...(events.length === places ? [] : [`${events.length} places were taken`]),
     ...(new Set(takers).size === takers.length ? [] : ['somebody took two places']),
     ...(winners.join() === takers.join() ? [] : [`told ${winners.join()}, stored ${takers.join()}`]),
-    ...(events.every(({ position }, i) => position === i + 1) && ledger?.head === events.length ? [] : ['positions have gaps']),
+    ...(events.every(({ position }, i) => position === i + 1) && head === events.length ? [] : ['positions have gaps']),
     ...told.filter((outcome) => outcome !== 'appended' && outcome !== 'rejected'),
   ];
 }

@@ -12,7 +12,7 @@ import { createHttpServer } from '@vercel/cosmosdb-server';
 import { createContainer } from '../../../src/cosmos/create-container.js';
 import { answerDocuments, type Answer, type Request } from './document-requests.js';
 import { selfTest } from './self-test.js';
-import { StoredContainer, type Doc } from './stored-container.js';
+import { StoredContainer, type Doc, type Guards } from './stored-container.js';
 import { Weather } from './weather.js';
 
 const documentPath = /^\/+dbs\/([^/]+)\/colls\/([^/]+)\/docs(?:\/([^/]+))?\/*$/;
@@ -28,8 +28,10 @@ export class StrictServer {
   mostRows = Infinity;
   /** Every other page of a query is cut after its first row, as the service may do at any time. */
   cutsPages = false;
-  /** One entry for each request that touched documents. */
-  readonly requests: string[] = [];
+  /** Of writes to documents; what is switched off stays so until it is switched on again. */
+  readonly guards: Guards = { ifMatch: true, uniqueKey: true };
+  /** One entry for each request that touched documents: its fault or its method, and the status that it was answered with. */
+  readonly requests: { readonly what: string; readonly status?: number }[] = [];
   readonly #http: http.Server;
   readonly #plain: Handler;
   readonly #containers = new Map<string, StoredContainer>();
@@ -116,13 +118,18 @@ export class StrictServer {
     const drawn = isQueryPlan ? undefined : this.weather.fault();
     // The SDK itself waits seconds before it repeats a read whose connection broke.
     const fault = drawn === 'dropped' && !isWrite ? undefined : drawn;
-    if (!isQueryPlan) this.requests.push(fault ?? request.method);
-    if (fault === 'tooMany') return send(response, { status: 429, body: { message: 'Too many requests' }, headers: { 'x-ms-retry-after-ms': '1' } });
-    if (fault === 'retryWith') return send(response, { status: 449, body: { message: 'Retry with' } });
-    if (fault === 'unavailable') return send(response, { status: 503, body: { message: 'Service unavailable' } });
-    if (fault === 'behindSession' && !isWrite) return send(response, { status: 404, body: { message: 'The read session is not available for the input session token.' }, headers: { 'x-ms-substatus': '1002' } });
+    const record: { what: string; status?: number } = { what: fault ?? request.method };
+    if (!isQueryPlan) this.requests.push(record);
+    const reply = (answer: Answer): void => {
+      record.status = answer.status;
+      send(response, answer);
+    };
+    if (fault === 'tooMany') return reply({ status: 429, body: { message: 'Too many requests' }, headers: { 'x-ms-retry-after-ms': '1' } });
+    if (fault === 'retryWith') return reply({ status: 449, body: { message: 'Retry with' } });
+    if (fault === 'unavailable') return reply({ status: 503, body: { message: 'Service unavailable' } });
+    if (fault === 'behindSession' && !isWrite) return reply({ status: 404, body: { message: 'The read session is not available for the input session token.' }, headers: { 'x-ms-substatus': '1002' } });
     if (fault === 'delayed') await new Promise((resolve) => setTimeout(resolve, this.weather.delayMs()));
-    if (!container) return send(response, { status: 404, body: { message: 'Owner resource does not exist' }, headers: { 'x-ms-substatus': '1003' } });
+    if (!container) return reply({ status: 404, body: { message: 'Owner resource does not exist' }, headers: { 'x-ms-substatus': '1003' } });
     const token = /#(\d+)/.exec(String(request.headers['x-ms-session-token'] ?? ''));
     const lsn = this.weather.replicaLsn(container, Number(token?.[1] ?? 0));
     const isCut = this.cutsPages && this.requests.length % 2 === 0;
@@ -132,7 +139,7 @@ export class StrictServer {
       return;
     }
     const reached = isWrite ? container.lsn : lsn;
-    send(response, { ...answer, headers: { 'x-ms-session-token': `0:1#${reached}#1=${reached}`, 'x-ms-content-path': container.rid, ...answer.headers } });
+    reply({ ...answer, headers: { 'x-ms-session-token': `0:1#${reached}#1=${reached}`, 'x-ms-content-path': container.rid, ...answer.headers } });
   }
 
   async #container(database: string, name: string): Promise<StoredContainer | undefined> {
@@ -141,7 +148,7 @@ export class StrictServer {
     if (known) return known;
     const definition = await this.#definition(path);
     if (definition === undefined) return undefined;
-    const made = new StoredContainer(definition);
+    const made = new StoredContainer(definition, this.guards);
     if (!this.#containers.has(path)) this.#containers.set(path, made);
     return this.#containers.get(path);
   }
