@@ -81,6 +81,14 @@ async function appendAll(store: EventStore, events: readonly NewEvent[]): Promis
 
 const numbered = (count: number, keys: number): NewEvent[] => Array.from({ length: count }, (_, i) => ({ type: 'Counted', data: `k${(i * 7919) % keys}` }));
 
+/** The same definition, and the positions of the events that it was given to apply. */
+function noting<State, Index extends IndexValues>(definition: Projection<State, Index>): { definition: Projection<State, Index>; applied: number[] } {
+  const applied: number[] = [];
+  const rules = definition['~projection'];
+  const evolve: typeof rules.evolve = (...args) => (applied.push(args[1].position), rules.evolve(...args));
+  return { definition: { ...definition, '~projection': { ...rules, evolve } }, applied };
+}
+
 /** What a counter must hold of the store's events. */
 async function counted(store: EventStore, version = 1): Promise<Map<string, { count: number; sum: number }>> {
   const states = new Map<string, { count: number; sum: number }>();
@@ -148,11 +156,8 @@ describe.each(kinds)('a projection on the %s store', (kind, make) => {
     await first.waitFor(last);
     await first.close();
     const more = await appendAll(store, numbered(10, 7));
-    const applied: number[] = [];
-    const definition = counterOf('c');
-    const { evolve } = definition['~projection'];
-    const noting = { ...definition, '~projection': { ...definition['~projection'], evolve: (...args: Parameters<typeof evolve>) => (applied.push(args[1].position), evolve(...args)) } };
-    const view = await opened(store, noting, { state });
+    const { definition, applied } = noting(counterOf('c'));
+    const view = await opened(store, definition, { state });
     await view.waitFor(more);
     expect(applied).toEqual(Array.from({ length: 10 }, (_, i) => last + 1 + i));
     expect(new Map(await all(view.entries()))).toEqual(await counted(store));
@@ -225,6 +230,32 @@ describe.each(kinds)('a projection on the %s store', (kind, make) => {
     expect(view.status().rebuilding).toBeUndefined();
     await view.close();
     await expect(openProjection(store, makeCourses(9))).rejects.toMatchObject({ code: 'INVALID_INPUT', message: expect.stringContaining('version 10 is saved') });
+  });
+
+  test('closed while it is built anew, goes on behind what was saved when it is opened again', async () => {
+    const { store } = await make();
+    const last = await appendAll(store, numbered(3000, 40));
+    const old = await openProjection(store, counterOf('c'));
+    await old.ready();
+    await old.close();
+    // Time leaps, so that a save is due after the first events that are read together; that save ends it.
+    let nowMs = 0;
+    const stop = new AbortController();
+    const begun = await openProjection(store, counterOf('c', 2), { signal: stop.signal, now: () => (nowMs += 300), onRebuild: () => undefined, onProgress: () => stop.abort() });
+    await until(() => begun.status().phase === 'closed');
+    const { live, next } = (await store.state.load('projections/c/manifest'))!.value as { live: { version: number }; next: { version: number; checkpoint: { position: number } } };
+    expect([live.version, next.version]).toEqual([1, 2]);
+    const { position } = next.checkpoint;
+    expect(position).toBeGreaterThan(0);
+    expect(position).toBeLessThan(last);
+
+    const told: string[] = [];
+    const { definition, applied } = noting(counterOf('c', 2));
+    const view = await opened(store, definition, { onRebuild: ({ reason }) => told.push(reason) });
+    await view.ready();
+    expect([applied[0], applied.length, told]).toEqual([position + 1, last - position, []]);
+    expect(view.status()).toMatchObject({ servedVersion: 2, position: last });
+    expect(new Map(await all(view.entries()))).toEqual(await counted(store, 2));
   });
 
   test('stops at an event that fails, and goes on there when it is opened again', async () => {

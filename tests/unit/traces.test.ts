@@ -1,6 +1,6 @@
 import { tracingChannel } from 'node:diagnostics_channel';
 import { afterEach, describe, expect, test } from 'vitest';
-import { decide, openMemoryStore, type AppendTrace, type DecideTrace, type EventStore, type ReadTrace } from '../../src/index.js';
+import { decide, openMemoryStore, openProjection, projection, type AppendTrace, type DecideTrace, type EventStore, type ProjectTrace, type ReadTrace } from '../../src/index.js';
 import { traced, traces } from '../../src/core/traces.js';
 import { CourseDefined, freshStores, SeatTaken, seatsOf, takenIn } from '../support/courses.js';
 
@@ -98,6 +98,29 @@ describe.each(freshStores)('traces of the %s store', (kind, open) => {
     expect(whats(heard)).toEqual(['start', 'end', 'error', 'asyncStart', 'asyncEnd']);
     expect(last<DecideTrace>(heard)).toMatchObject({ attempts: 1, error: slip });
   });
+});
+
+test('a projection tells each save: what was applied since the one before, and how many keys that changed', async () => {
+  const store = openMemoryStore();
+  const heard = listen('opossum:project');
+  const definition = projection({ name: 'counter', version: 3, query: { items: [{ types: ['Counted'] }] }, key: ({ data }) => data as string, initial: 0, evolve: (count) => count + 1 });
+  const view = await openProjection(store, definition);
+  const appendAndWait = async (...keys: string[]): Promise<void> => {
+    const { last: other } = await store.append(keys.flatMap((data) => [{ type: 'Counted', data }, { type: 'Other', data }]));
+    await view.waitFor(other - 1);
+  };
+  try {
+    await appendAndWait('a', 'b', 'a', 'a');
+    await expect.poll(() => heard.length).toBe(4);
+    await appendAndWait('b');
+    await expect.poll(() => heard.length).toBe(8);
+    expect(whats(heard)).toEqual([1, 2].flatMap(() => ['start', 'end', 'asyncStart', 'asyncEnd']));
+    const messages: ProjectTrace[] = [{ projection: 'counter', version: 3, position: 7, events: 4, keys: 2 }, { projection: 'counter', version: 3, position: 9, events: 1, keys: 1 }];
+    expect([heard[0]!.message, heard[4]!.message]).toEqual(messages);
+  } finally {
+    await view.close();
+    await store.close();
+  }
 });
 
 test('no message is made while nobody listens', async () => {
