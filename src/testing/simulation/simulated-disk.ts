@@ -4,6 +4,7 @@
  */
 import path from 'node:path';
 import type { Disk, DiskFile, FileStat, FileSystemFacts, OpenMode } from '../../disk/disk.js';
+import { isOutOfDescriptors } from '../../disk/error-code.js';
 import { DirectoryNode, FileNode, Medium, type Node, type SyncModel } from './medium.js';
 import { cutPower, type PowerCut } from './power-cut.js';
 import type { Actor, Scheduler } from './scheduler.js';
@@ -260,7 +261,8 @@ export class SimulatedDisk {
 
   #sync(node: FileNode, failuresSeen: number, file: string, fault: Fault | undefined): void {
     if (fault && 'code' in fault) {
-      syncBadly(node, this.#random);
+      // Who cannot open the file never comes to sync it.
+      if (!isOutOfDescriptors(fault)) syncBadly(node, this.#random);
       throw systemError(fault.code, 'sync', file);
     }
     if (node.failedSyncs > failuresSeen) throw systemError('EIO', 'sync', file);
