@@ -20,10 +20,14 @@ const openFlags: Record<OpenMode, number> = {
 /** Larger transfers go through the thread pool: they take longer than the trip. */
 const largeBytes = 256 * 1024;
 
+/** After a slow call the thread pool is used for so long; after the next slow one for twice as long, as that is no accident. */
+const poolMs = { least: 10, most: 200 };
+
 /** Chooses between a synchronous call and the thread pool by how long the last synchronous ones took. */
 class Pace {
   readonly #slowMs: number;
   #asyncUntil = 0;
+  #asyncMs = 0;
 
   constructor(slowMs: number) {
     this.#slowMs = slowMs;
@@ -37,7 +41,9 @@ class Pace {
     const start = performance.now();
     const result = call();
     const end = performance.now();
-    this.#asyncUntil = end - start > this.#slowMs ? end + 200 : 0;
+    const isSlow = end - start > this.#slowMs;
+    this.#asyncMs = isSlow ? Math.min(poolMs.most, Math.max(poolMs.least, 2 * this.#asyncMs)) : 0;
+    this.#asyncUntil = isSlow ? end + this.#asyncMs : 0;
     return result;
   }
 }
