@@ -11,6 +11,7 @@ import { Readable } from 'node:stream';
 import { createHttpServer } from '@vercel/cosmosdb-server';
 import { createContainer } from '../../../src/cosmos/create-container.js';
 import { answerDocuments, type Answer, type Request } from './document-requests.js';
+import { planLessClient } from './plan-less-client.js';
 import { selfTest } from './self-test.js';
 import { StoredContainer, type Doc, type Guards } from './stored-container.js';
 import { Weather } from './weather.js';
@@ -171,6 +172,7 @@ export function clientOptions(endpoint: string, options: ClientOptions = {}): Co
     endpoint,
     key: 'bm90IGEgc2VjcmV0',
     consistencyLevel: 'Session',
+    httpClient: planLessClient,
     // The wrapped server advertises itself with https, which it does not speak here.
     connectionPolicy: { enableEndpointDiscovery: false, retryOptions: { maxRetryAttemptCount: 3, fixedRetryIntervalInMilliseconds: 1, maxWaitTimeInSeconds: 1 } },
     ...options,
