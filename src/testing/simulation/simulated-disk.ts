@@ -179,8 +179,9 @@ export class SimulatedDisk {
       removeTree: (target) => attempt('remove', target, () => (this.#find(target) ? this.#remove(target) : undefined)),
       syncFile: (file) =>
         run('sync', file, (fault) => {
-          const node = this.#file(file);
-          this.#sync(node, node.failedSyncs, file, fault);
+          // Out of descriptors it cannot even be opened, so nothing is synced badly and a later sync tells the truth.
+          if (fault && 'code' in fault && /^E[MN]FILE$/.test(fault.code)) throw systemError(fault.code, 'open', file);
+          this.#sync(this.#file(file), file, fault);
         }),
       syncDirectory: (target) => attempt('syncDirectory', target, () => this.#medium.syncDirectory(this.#directory(target))),
       realPath: (target) => attempt('stat', target, () => (this.#directory(target), path.resolve(target))),
@@ -216,9 +217,8 @@ export class SimulatedDisk {
       stat: () => attempt('stat', () => statOf(opened)),
       dataSync: () =>
         run('sync', file, (fault) => {
-          const before = failuresSeen;
           try {
-            this.#sync(opened, before, file, fault);
+            this.#sync(opened, file, fault, failuresSeen);
           } finally {
             failuresSeen = opened.failedSyncs;
           }
@@ -258,7 +258,7 @@ export class SimulatedDisk {
     return [...this.files().values()].reduce((sum, { length }) => sum + length, 0);
   }
 
-  #sync(node: FileNode, failuresSeen: number, file: string, fault: Fault | undefined): void {
+  #sync(node: FileNode, file: string, fault: Fault | undefined, failuresSeen = node.failedSyncs): void {
     if (fault && 'code' in fault) {
       syncBadly(node, this.#random);
       throw systemError(fault.code, 'sync', file);
