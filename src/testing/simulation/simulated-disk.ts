@@ -4,6 +4,7 @@
  */
 import path from 'node:path';
 import type { Disk, DiskFile, FileStat, FileSystemFacts, OpenMode } from '../../disk/disk.js';
+import { isOutOfDescriptors } from '../../disk/error-code.js';
 import { DirectoryNode, FileNode, Medium, type Node, type SyncModel } from './medium.js';
 import { cutPower, type PowerCut } from './power-cut.js';
 import type { Actor, Scheduler } from './scheduler.js';
@@ -179,9 +180,8 @@ export class SimulatedDisk {
       removeTree: (target) => attempt('remove', target, () => (this.#find(target) ? this.#remove(target) : undefined)),
       syncFile: (file) =>
         run('sync', file, (fault) => {
-          // Out of descriptors it cannot even be opened, so nothing is synced badly and a later sync tells the truth.
-          if (fault && 'code' in fault && /^E[MN]FILE$/.test(fault.code)) throw systemError(fault.code, 'open', file);
-          this.#sync(this.#file(file), file, fault);
+          const node = this.#file(file);
+          this.#sync(node, node.failedSyncs, file, fault);
         }),
       syncDirectory: (target) => attempt('syncDirectory', target, () => this.#medium.syncDirectory(this.#directory(target))),
       realPath: (target) => attempt('stat', target, () => (this.#directory(target), path.resolve(target))),
@@ -217,8 +217,9 @@ export class SimulatedDisk {
       stat: () => attempt('stat', () => statOf(opened)),
       dataSync: () =>
         run('sync', file, (fault) => {
+          const before = failuresSeen;
           try {
-            this.#sync(opened, file, fault, failuresSeen);
+            this.#sync(opened, before, file, fault);
           } finally {
             failuresSeen = opened.failedSyncs;
           }
@@ -258,9 +259,10 @@ export class SimulatedDisk {
     return [...this.files().values()].reduce((sum, { length }) => sum + length, 0);
   }
 
-  #sync(node: FileNode, file: string, fault: Fault | undefined, failuresSeen = node.failedSyncs): void {
+  #sync(node: FileNode, failuresSeen: number, file: string, fault: Fault | undefined): void {
     if (fault && 'code' in fault) {
-      syncBadly(node, this.#random);
+      // Who cannot open the file never comes to sync it.
+      if (!isOutOfDescriptors(fault)) syncBadly(node, this.#random);
       throw systemError(fault.code, 'sync', file);
     }
     if (node.failedSyncs > failuresSeen) throw systemError('EIO', 'sync', file);
