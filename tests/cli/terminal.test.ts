@@ -1,9 +1,11 @@
 /* What is shown: colours only on a terminal that wants them, columns, sizes and numbers. */
 import { Writable } from 'node:stream';
+import { stripVTControlCharacters } from 'node:util';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { EventListing } from '../../src/cli/event-listing.js';
 import { exitCodeOf, Interrupted, OutputClosed, usageError } from '../../src/cli/exit-codes.js';
-import { Output } from '../../src/cli/terminal.js';
+import { startProgress } from '../../src/cli/progress-bar.js';
+import { Output, type Terminal } from '../../src/cli/terminal.js';
 import { bytes, count, fit, seconds, table, visible } from '../../src/cli/text.js';
 import { LockTimeoutError, PositionAheadError, StorageFailedError } from '../../src/index.js';
 
@@ -49,6 +51,49 @@ describe('colours', () => {
     await new EventListing(outputOn(stream), false).write([{ position: 1, id: 'a', type: 'T', tags: ['x:1'], data: 'y'.repeat(100), metadata: {}, timestamp: '2026-01-01T00:00:00Z' }]);
     expect(stream.text.trimEnd()).toHaveLength(70);
     expect(stream.text).toMatch(/y…\n$/);
+  });
+});
+
+describe('progress', () => {
+  const barOn = (stream: FakeStream, total: number | undefined, lineEveryMs?: number) => startProgress({ err: outputOn(stream) } as Terminal, 'Verifying', total, lineEveryMs);
+  /** What was written each time that the cursor was put back to the beginning of the line. */
+  const drawn = (text: string): string[] => text.split(/\u001b\[\d?G/).map((line) => stripVTControlCharacters(line).trimEnd()).filter((line) => line !== '');
+
+  test('on a terminal is a bar that grows, and is gone at the end', async () => {
+    vi.stubEnv('TERM', 'xterm');
+    const stream = new FakeStream(true);
+    const bar = await barOn(stream, 200);
+    bar.update(50, '50 events');
+    // Drawn ten times a second at most.
+    await expect.poll(() => stream.text).toContain('50 events');
+    bar.update(1000, 'more than there were');
+    bar.stop();
+    const lines = drawn(stream.text);
+    expect(lines[0]).toBe(`Verifying [${' '.repeat(30)}] 0 %`);
+    expect(lines).toContain(`Verifying [${'='.repeat(8)}${' '.repeat(22)}] 25 %  50 events`);
+    expect(lines.at(-1)).toBe(`Verifying [${'='.repeat(30)}] 100 %  more than there were`);
+    // The last thing is to clear the line that the bar was in.
+    expect(stream.text.endsWith('\u001b[1G\u001b[2K')).toBe(true);
+  });
+
+  test('into a file is a line now and then, and none where nothing took long', async () => {
+    const stream = new FakeStream(false);
+    const often = await barOn(stream, 200, 0);
+    often.update(50, '50 events');
+    often.update(200, 'all events');
+    often.stop();
+    const rarely = await barOn(stream, 200);
+    rarely.update(50, 'so soon');
+    rarely.stop();
+    expect(stream.text).toBe('Verifying: 25 %, 50 events\nVerifying: 99 %, all events\n');
+  });
+
+  test('without a total tells only what is known', async () => {
+    const stream = new FakeStream(true);
+    const bar = await barOn(stream, undefined, 0);
+    bar.update(7, '7 events');
+    bar.stop();
+    expect(stream.text).toBe('Verifying: 7 events\n');
   });
 });
 

@@ -5,11 +5,10 @@
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { PowerCut, SyncModel } from '../../src/testing/index.js';
-import { Simulation } from '../../src/testing/simulation/simulation.js';
-import { explained, Promises, recoverAndCheck, runAll, type Step } from '../support/crash-world.js';
-
-type Workload = { readonly name: string; readonly before: readonly Step[]; readonly processes: readonly (readonly Step[])[]; readonly eventFiles?: 'none' };
+import type { SyncModel } from '../../src/testing/index.js';
+import type { Simulation } from '../../src/testing/simulation/simulation.js';
+import { explained, recoverAndCheck, runAll, type Promises, type Step } from '../support/crash-world.js';
+import { cutEverywhere, cuts, prepared, runTo, type Workload } from '../support/every-cut.js';
 
 const append: Step = { do: 'append', count: 2, tag: 4 };
 
@@ -21,50 +20,6 @@ const workloads: readonly Workload[] = [
   { name: 'two processes appending', before: [append], processes: [[append], [{ do: 'append', count: 1, tag: 1 }]] },
   { name: 'a retry after a lost answer', before: [append], processes: [[{ do: 'resend', which: 0 }, append]] },
 ];
-
-const cuts: readonly PowerCut[] = [
-  { data: 'lost', entries: 'lost' },
-  { data: 'kept', entries: 'lost' },
-  { data: 'lost', entries: 'kept' },
-  { data: 'torn', entries: 'torn' },
-  { data: 'torn', entries: 'kept' },
-];
-
-/** Runs until the given change of the disk; returns how many changes there were. */
-async function runTo(simulation: Simulation, cutAt: number, cut: PowerCut, work: () => Promise<unknown>): Promise<number> {
-  let changes = 0;
-  simulation.disk.onOperation = ({ changes: isChange }) => {
-    if (isChange && ++changes === cutAt) simulation.cutPower(cut);
-    return undefined;
-  };
-  await work();
-  simulation.disk.onOperation = () => undefined;
-  return changes;
-}
-
-async function prepared(workload: Workload, syncModel: SyncModel, seed: number): Promise<{ simulation: Simulation; promises: Promises }> {
-  const simulation = new Simulation({ seed, syncModel });
-  const promises = new Promises(workload.eventFiles);
-  await runAll(simulation, workload.before.length > 0 ? [workload.before] : [], promises);
-  return { simulation, promises };
-}
-
-/** Runs the workload with each cut at each of its changes, and checks what is left. Returns how many changes it has. */
-async function cutEverywhere(workload: Workload, syncModel: SyncModel, chosen: readonly PowerCut[]): Promise<number> {
-  const first = await prepared(workload, syncModel, 1);
-  const changes = await runTo(first.simulation, Infinity, cuts[0]!, () => runAll(first.simulation, workload.processes, first.promises));
-  for (let cutAt = 1; cutAt <= changes; cutAt++) {
-    for (const [i, cut] of chosen.entries()) {
-      const { simulation, promises } = await prepared(workload, syncModel, i + 1);
-      await explained(simulation, `cut ${JSON.stringify(cut)} at change ${cutAt} of ${changes}, seed ${simulation.seed}`, async () => {
-        await runTo(simulation, cutAt, cut, () => runAll(simulation, workload.processes, promises));
-        simulation.cutPower(cut);
-        await recoverAndCheck(simulation, promises, 'R');
-      });
-    }
-  }
-  return changes;
-}
 
 describe.each<SyncModel>(['posix', 'ext4'])('on a disk with %s syncs a cut at every change of', (syncModel) => {
   test.each(workloads)('$name', async (workload) => {
@@ -94,6 +49,7 @@ describe.each<SyncModel>(['posix', 'ext4'])('on a disk with %s syncs a cut at ev
   });
 });
 
+// With all kinds of cuts, and smaller blocks: sealed-blocks.test.ts.
 test('a cut at every change of sealing a block of the index', async () => {
   const filling: Workload = {
     name: 'sealing',

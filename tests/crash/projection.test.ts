@@ -4,7 +4,7 @@
  * Method: on the simulated disk two processes with one projection while events come in, of which one raises its version; the power
  * goes at each n-th change of the disk, leaving what a cut may leave; then it is read, continued, and compared with the events.
  */
-import { describe, expect, test, vi } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
 import { sleep } from '../../src/disk/clock.js';
 import type { EventStore } from '../../src/index.js';
 import { isOpossumError, openProjection, projection } from '../../src/index.js';
@@ -12,7 +12,16 @@ import { loadManifest } from '../../src/projecting/manifest.js';
 import type { PowerCut, SyncModel } from '../../src/testing/index.js';
 import { Simulation, type SimulatedProcess } from '../../src/testing/simulation/simulation.js';
 
+// Test files share modules: neither may those be used here that others loaded, nor these by others.
+const bounds = vi.hoisted(() => {
+  vi.resetModules();
+  return '../../src/projecting/bounds.js';
+});
 vi.mock('../../src/projecting/bounds.js', () => import('../support/small-bounds.js'));
+afterAll(() => {
+  vi.doUnmock(bounds);
+  vi.resetModules();
+});
 
 const directory = '/data';
 type State = { count: number; sum: number };

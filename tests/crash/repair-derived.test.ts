@@ -1,16 +1,17 @@
 /*
  * Goal: no byte of an event file, an index block or the checkpoint can be wrong without verify finding it, and repair puts
  * back what the ledger says and keeps what was there.
- * Method: on the simulated disk each byte flipped, each length cut; of index blocks a sample (every byte: indexing-verify).
+ * Method: on the simulated disk each byte flipped, each length cut; of index blocks and most event files a
+ * sample (every byte and length of a block: indexing-verify; a larger sample of repairs: sealed-blocks).
  */
 import { describe, expect, test } from 'vitest';
 import { changed, filesOf, folder, inFolder, quickDiskWith, readAll, repair, root, storeFiles, verify, type Files } from '../support/damaged-store.js';
 import { flipped } from '../support/ledger-bytes.js';
 
-/** All copies of a file with one byte flipped, and all that are too short. */
-function* damages(bytes: Buffer): Generator<{ what: string; damaged: Buffer }> {
-  for (let offset = 0; offset < bytes.length; offset++) yield { what: `byte ${offset}`, damaged: flipped(bytes, offset) };
-  for (let length = 0; length < bytes.length; length++) yield { what: `length ${length}`, damaged: bytes.subarray(0, length) };
+/** All copies of a file with one byte flipped, and all that are too short; with `step` only each so-manieth. */
+function* damages(bytes: Buffer, step = 1): Generator<{ what: string; damaged: Buffer }> {
+  for (let offset = 0; offset < bytes.length; offset += step) yield { what: `byte ${offset}`, damaged: flipped(bytes, offset) };
+  for (let length = 0; length < bytes.length; length += step) yield { what: `length ${length}`, damaged: bytes.subarray(0, length) };
 }
 
 const quarantined = (files: Files, name: string): Buffer | undefined => [...files].find(([file]) => file.startsWith(`${folder}/quarantine/`) && file.endsWith(`/${name}`))?.[1];
@@ -18,15 +19,19 @@ const quarantined = (files: Files, name: string): Buffer | undefined => [...file
 describe('event files', () => {
   test.each(['json', 'msgpack'] as const)('as %s: each damage is found and healed', async (format) => {
     const files = await storeFiles(format);
-    const name = `events/0000001/000000002.${format}`;
-    const right = files.get(inFolder(name))!;
-    for (const { what, damaged } of damages(right)) {
-      const { disk, process } = await quickDiskWith(changed(files, { [name]: damaged }));
-      expect(await verify(process), what).toMatchObject({ ok: false, head: 5, problems: [{ what: 'event file', where: name, position: 2 }] });
-      if (what.endsWith('7')) expect(await repair(process), what).toMatchObject({ ok: false, applied: false, actionCount: 1, actions: [{ what: 'event file', where: name }] });
-      expect(await repair(process, { apply: true }), what).toMatchObject({ ok: true, applied: true, actionCount: 1 });
-      expect(disk.files().get(inFolder(name))!.equals(right), what).toBe(true);
-      expect(quarantined(disk.files(), name)!.equals(damaged), what).toBe(true);
+    for (const position of [1, 2, 3, 4, 5]) {
+      const name = `events/0000001/00000000${position}.${format}`;
+      const right = files.get(inFolder(name))!;
+      // All of the file of an event in the middle of a batch with a condition; of the others, which take as long, a sample.
+      for (const { what, damaged } of damages(right, position === 2 ? 1 : 17)) {
+        const where = `${what} of ${name}`;
+        const { disk, process } = await quickDiskWith(changed(files, { [name]: damaged }));
+        expect(await verify(process), where).toMatchObject({ ok: false, head: 5, problemCount: 1, problems: [{ what: 'event file', where: name, position }] });
+        if (what.endsWith('7')) expect(await repair(process), where).toMatchObject({ ok: false, applied: false, actionCount: 1, actions: [{ what: 'event file', where: name }] });
+        expect(await repair(process, { apply: true }), where).toMatchObject({ ok: true, applied: true, actionCount: 1 });
+        expect(disk.files().get(inFolder(name))!.equals(right), where).toBe(true);
+        expect(quarantined(disk.files(), name)!.equals(damaged), where).toBe(true);
+      }
     }
   });
 

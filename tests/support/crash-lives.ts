@@ -58,18 +58,29 @@ async function live(simulation: Simulation, { processes, cutAt, cut, fault, kill
   simulation.disk.onOperation = () => undefined;
 }
 
+type Runs = {
+  readonly numRuns: number;
+  readonly seed?: number;
+  /** Events that are stored before the first life. */
+  readonly before?: number;
+  /** Called with what is left after each history. */
+  readonly look?: (simulation: Simulation) => void;
+};
+
 /** Runs so many random histories, each on a machine of its own, and checks every promise after each. */
-export function checkRandomLives(runs: { numRuns: number; seed?: number }): Promise<void> {
+export function checkRandomLives({ before = 0, look, ...runs }: Runs): Promise<void> {
   const lives = fc.array(life, { minLength: 1, maxLength: 3 });
   const property = fc.asyncProperty(lives, syncModel, fc.constantFrom(0, 0.3), fc.integer(), async (all, model, lockTheft, seed) => {
     const simulation = new Simulation({ seed, syncModel: model, lockTheft });
     await explained(simulation, `seed ${seed}`, async () => {
       const promises = new Promises();
+      if (before > 0) await runAll(simulation, [[{ do: 'append', count: before, tag: 0 }]], promises);
       for (const one of all) await live(simulation, one, promises);
       const once = await recoverAndCheck(simulation, promises, 'R');
       simulation.cutPower({ data: 'lost', entries: 'lost' });
       const twice = await recoverAndCheck(simulation, promises, 'S');
       expect(twice.slice(0, -1)).toEqual(once);
+      look?.(simulation);
     });
   });
   return fc.assert(property, runs);

@@ -44,6 +44,20 @@ describe('verifying index files', () => {
     }
   });
 
+  test('names a file that ends at any byte too soon, or too late', async () => {
+    const ledger = someLedger(1);
+    const disk = await sealed(ledger);
+    const bytes = disk.files.get(blockPath(0))!;
+    for (let length = 0; length < bytes.length; length++) {
+      disk.files.set(blockPath(0), bytes.subarray(0, length));
+      expect(await damagedOf(disk, ledger), `length ${length}`).toMatchObject([{ name: '0000000000.idx', first: 1 }]);
+    }
+    disk.files.set(blockPath(0), Buffer.concat([bytes, Buffer.alloc(1)]));
+    expect(await damagedOf(disk, ledger)).toMatchObject([{ name: '0000000000.idx', first: 1 }]);
+    disk.files.set(blockPath(0), bytes);
+    expect(await damagedOf(disk, ledger)).toEqual([]);
+  });
+
   test('says what is wrong', async () => {
     const ledger = someLedger(4);
     const disk = await sealed(ledger);

@@ -11,14 +11,14 @@ let store: EventStore;
 beforeEach(() => (store = openMemoryStore()));
 afterEach(() => store.close());
 
-const accountsOf = (over: EventStore) =>
+const accountsOf = (over: EventStore, retry: Parameters<typeof repository>[0]['retry'] = { baseDelayMs: 0 }) =>
   repository({
     store: over,
     streamOf: (id) => `account-${id}`,
     events: [Opened, Paid],
     initial: { owner: undefined, cents: 0 } as Account,
     evolve: (account, event) => (event.type === 'Opened' ? { ...account, owner: event.data.owner } : { ...account, cents: account.cents + event.data.cents }),
-    retry: { baseDelayMs: 0 },
+    retry,
   });
 
 /** A store in which somebody else appends just before each of the next `times` appends. */
@@ -101,6 +101,14 @@ describe('update', () => {
   test('gives up after the last attempt, with its error', async () => {
     await expect(accountsOf(contested(9)).update('a', () => Paid({ cents: 10 }), { maxAttempts: 3 })).rejects.toMatchObject({ code: 'WRONG_EXPECTED_VERSION', expected: 2, actual: 3 });
     expect((await accountsOf(store).load('a')).state.cents).toBe(3);
+  });
+
+  test('tries as often as the repository says, unless the call says otherwise', async () => {
+    const accounts = accountsOf(contested(2), { maxAttempts: 1 });
+    const decide = vi.fn(() => Paid({ cents: 10 }));
+    await expect(accounts.update('a', decide)).rejects.toMatchObject({ code: 'WRONG_EXPECTED_VERSION', expected: 0, actual: 1 });
+    expect(decide).toHaveBeenCalledTimes(1);
+    expect(await accounts.update('a', decide, { maxAttempts: 2, baseDelayMs: 0 })).toMatchObject({ outcome: 'appended', version: 3, attempts: 2 });
   });
 
   test('twenty at once: every one is in, none is lost', async () => {

@@ -159,4 +159,18 @@ describe('faults', () => {
     }
     expect(outcomes).toEqual(new Set(['', 'abc']));
   });
+
+  test('a sync that could not open its file has done no harm: the next one holds', async () => {
+    for (let seed = 0; seed < 10; seed++) {
+      const { simulation, disk } = onDisk('posix', seed);
+      await disk.createFile('/f', Buffer.from('abc'));
+      await disk.syncDirectory('/');
+      simulation.disk.onOperation = ({ kind }) => (kind === 'sync' ? { code: 'EMFILE' } : undefined);
+      await expect(disk.syncFile('/f')).rejects.toMatchObject({ code: 'EMFILE' });
+      simulation.disk.onOperation = () => undefined;
+      await disk.syncFile('/f');
+      simulation.cutPower(nothingKept);
+      expect(text(simulation.disk.files().get('/f'))).toBe('abc');
+    }
+  });
 });

@@ -179,10 +179,7 @@ export class SimulatedDisk {
         }),
       removeTree: (target) => attempt('remove', target, () => (this.#find(target) ? this.#remove(target) : undefined)),
       syncFile: (file) =>
-        run('sync', file, (fault) => {
-          const node = this.#file(file);
-          this.#sync(node, node.failedSyncs, file, fault);
-        }),
+        run('sync', file, (fault) => this.#sync(this.#file(file), undefined, file, fault)),
       syncDirectory: (target) => attempt('syncDirectory', target, () => this.#medium.syncDirectory(this.#directory(target))),
       realPath: (target) => attempt('stat', target, () => (this.#directory(target), path.resolve(target))),
       fileSystem: (target) => attempt('stat', target, () => this.#fileSystem()),
@@ -259,13 +256,13 @@ export class SimulatedDisk {
     return [...this.files().values()].reduce((sum, { length }) => sum + length, 0);
   }
 
-  #sync(node: FileNode, failuresSeen: number, file: string, fault: Fault | undefined): void {
+  #sync(node: FileNode, failuresSeen: number | undefined, file: string, fault: Fault | undefined): void {
     if (fault && 'code' in fault) {
       // Who cannot open the file never comes to sync it.
       if (!isOutOfDescriptors(fault)) syncBadly(node, this.#random);
       throw systemError(fault.code, 'sync', file);
     }
-    if (node.failedSyncs > failuresSeen) throw systemError('EIO', 'sync', file);
+    if (node.failedSyncs > (failuresSeen ?? Infinity)) throw systemError('EIO', 'sync', file);
     this.#medium.syncFile(node);
   }
 
