@@ -50,7 +50,7 @@ async function append(args: readonly string[], options: Options, { out }: Termin
     const { first, last, duplicate } = result;
     const where = first === last ? `at position ${first}` : `at positions ${first} to ${last}`;
     const done = duplicate ? 'there already' : 'appended';
-    await out.line(options.json ? JSON.stringify(result) : `${count(last - first + 1, 'event')} ${done}, ${where}`);
+    await out.result(options.json ? JSON.stringify(result) : `${count(last - first + 1, 'event')} ${done}, ${where}`, `The events are stored, ${where}.`);
   });
 }
 

@@ -75,8 +75,9 @@ function openSource(file: string): { source: NodeJS.ReadStream | fs.ReadStream; 
 async function report({ ms, ...result }: ImportResult & { ms: number }, json: boolean, { out, err }: Terminal): Promise<void> {
   const { imported, present, descriptions } = result;
   const perSecond = Math.round(((imported + present) / ms) * 1000);
-  if (json) return out.line(JSON.stringify({ ...result, seconds: Number((ms / 1000).toFixed(3)), eventsPerSecond: perSecond }));
-  await out.line(`${count(imported, 'event')} imported, ${number(present)} were there already (${seconds(ms)}, ${number(perSecond)} events/s)`);
+  const done = 'The events are stored.';
+  if (json) return out.result(JSON.stringify({ ...result, seconds: Number((ms / 1000).toFixed(3)), eventsPerSecond: perSecond }), done);
+  await out.result(`${count(imported, 'event')} imported, ${number(present)} were there already (${seconds(ms)}, ${number(perSecond)} events/s)`, done);
   if (descriptions > 0) await err.line(`Types and objects of the log are kept in ${count(descriptions, 'event')} of type "ocel:log", for exports.`);
 }
 

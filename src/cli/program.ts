@@ -8,7 +8,8 @@ export { CommanderError };
 /** Where a store is: the value of the options that every command has. */
 export type StoreLocation = { readonly dir: string; readonly context: string };
 
-export function newProgram(): Command {
+/** `writeOut` gets what is for standard output: help, and the version. */
+export function newProgram(writeOut: (text: string) => void): Command {
   const program = new Command('opossum');
   program
     .description('An event store that is a folder: append, read, import, check.')
@@ -16,6 +17,7 @@ export function newProgram(): Command {
     .exitOverride()
     .showHelpAfterError('(add --help for the options)')
     .configureOutput({
+      writeOut,
       outputError: (text, write) => write(text.replace(/^error: /, 'opossum: ').replace(/required option '--dir <dir>' not specified/, '--dir is missing: give it, or set OPOSSUM_DIR')),
     })
     .helpCommand(true);

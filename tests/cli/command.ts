@@ -41,6 +41,18 @@ export class Running {
   }
 }
 
+/** Runs the built command with its standard output on a disk that is full: no file may get larger than `blocks` of 512 bytes or 1 kB, as the shell counts. */
+export async function opossumOnFullDisk(args: readonly string[], { output, blocks }: { output: string; blocks: number }): Promise<Result> {
+  const shell = spawn('sh', ['-c', `ulimit -f ${blocks}; exec "$0" "$@" >> ${output}`, process.execPath, main, ...args]);
+  let stderr = '';
+  shell.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  shell.stdin.end();
+  return new Promise((resolve, reject) => {
+    shell.on('error', reject);
+    shell.on('close', (code) => resolve({ code, stdout: '', stderr }));
+  });
+}
+
 /** Runs the built command to its end. */
 export async function opossum(args: readonly string[], { input = '', env }: { input?: string; env?: Record<string, string> } = {}): Promise<Result> {
   const running = new Running(args, env);

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { openStore, type NewEvent, type OpenStoreOptions } from '../../src/index.js';
 import { systemPorts } from '../../src/engine/system-ports.js';
 import { freshFolder } from '../support/folder.js';
-import { ndjson, opossum, parsed, Running } from './command.js';
+import { ndjson, opossum, opossumOnFullDisk, parsed, Running } from './command.js';
 
 async function storeWith(events: NewEvent | NewEvent[], options: Partial<OpenStoreOptions> = {}): Promise<string> {
   const dir = freshFolder();
@@ -138,6 +138,37 @@ describe('read', () => {
       const { code, stderr } = await running.ended;
       expect([args, code, stderr]).toEqual([args, 0, '']);
     }
+  });
+});
+
+// Windows has no limit of this kind.
+describe.skipIf(process.platform === 'win32')('standard output that takes no more', () => {
+  const message = 'opossum: cannot write to standard output (EFBIG: file too large)';
+
+  const isDevice = (file: string): boolean => fs.statSync(file, { throwIfNoEntry: false })?.isCharacterDevice() === true;
+
+  test('fails a command in one line, wherever it stops', async () => {
+    const dir = await storeWith(Array.from({ length: 500 }, (_, i) => ({ type: 'A', data: 'x'.repeat(200), tags: [`n:${i}`] })), { eventFiles: 'none' });
+    const output = path.join(dir, 'full');
+    fs.writeFileSync(output, Buffer.alloc(2 ** 21));
+    for (const args of [['read'], ['export', '-'], ['stats'], ['doctor'], ['--help']]) {
+      const { code, stderr } = await opossumOnFullDisk(args[0] === '--help' ? args : [...args, '--dir', dir], { output, blocks: 2048 });
+      expect([args, code, stderr]).toEqual([args, 1, `${message}\n`]);
+    }
+    // The first write is cut short, and no error tells of it: the rest must not be passed over.
+    const short = path.join(dir, 'short');
+    expect(await opossumOnFullDisk(['export', '-', '--dir', dir], { output: short, blocks: 8 })).toMatchObject({ code: 1, stderr: `${message}\n` });
+    expect(fs.statSync(short).size).toBeGreaterThan(0);
+  });
+
+  // The limit above would end a process that appends: there proper-lockfile answers its signal.
+  test.skipIf(!isDevice('/dev/full'))('of append says that the events are stored (skipped: where there is no /dev/full)', async () => {
+    const dir = await storeWith(course);
+    for (const [i, args] of [['--json'], []].entries()) {
+      const { code, stderr } = await opossumOnFullDisk(['append', '--type', 'A', ...args, '--dir', dir], { output: '/dev/full', blocks: 2048 });
+      expect([code, stderr]).toEqual([1, `opossum: cannot write to standard output (ENOSPC: no space left on device). The events are stored, at position ${i + 2}.\n`]);
+    }
+    expect(parsed((await opossum(['read', '--json', '--dir', dir])).stdout)).toHaveLength(3);
   });
 });
 
