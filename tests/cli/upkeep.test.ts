@@ -169,8 +169,22 @@ describe('doctor', () => {
   test('is content with a sound folder', async () => {
     const dir = await store();
     const result = await opossum(['doctor', '--dir', dir]);
-    expect(result).toEqual({ code: 0, stdout: `OK  ${inStore(dir)}: no warnings.\nWhether the stored events are sound, "opossum verify" tells.\n`, stderr: '' });
+    expect(result).toEqual({ code: 0, stdout: `OK  ${inStore(dir)}: no warnings.\nIt did not read the events: whether they are sound, "opossum verify" tells.\n`, stderr: '' });
     expect(parsed((await opossum(['doctor', '--dir', dir, '--json'])).stdout)).toEqual([{ ok: true, folder: inStore(dir), findings: [] }]);
+  });
+
+  test('of a store that no command can open, and of one without its event files, warns', async () => {
+    const dir = await store(30);
+    flip(inStore(dir, 'ledger'), Math.floor(fs.statSync(inStore(dir, 'ledger')).size / 2));
+    expect((await opossum(['read', '--dir', dir])).code).toBe(5);
+    const damaged = await opossum(['doctor', '--dir', dir]);
+    expect(damaged.code).toBe(3);
+    expect(damaged.stdout).toMatch(/ {2}warning cannot-be-opened: The store cannot be opened for reading \(LEDGER_CORRUPT\): .*\n {4}Run "opossum verify" /);
+    const bare = await store();
+    fs.rmSync(inStore(bare, 'events'), { recursive: true });
+    const { code, stdout } = await opossum(['doctor', '--dir', bare]);
+    expect(code).toBe(3);
+    expect(stdout).toMatch(/^WARNING {2}.*: 1 warning\.\n {2}warning event-files-gone: .*\n {4}Run "opossum repair --apply"/);
   });
 
   test('ends with 3 when it warns, and says what to do', async () => {
