@@ -3,6 +3,7 @@ import { InvalidInputError } from '../core/errors.js';
 import { checkName } from '../core/names.js';
 import type { Disk } from '../disk/disk.js';
 import { readLockOwner } from '../locking/owner.js';
+import { openHost, type ProcessState } from '../locking/host.js';
 import type { LockOwner } from '../locking/lock.js';
 import { scanChain, indexedEvents } from '../ledger/scan-chain.js';
 import { headerPoint, openLedgerFileReadOnly, type EventFileFormat } from '../ledger/header.js';
@@ -35,6 +36,8 @@ export type StoreStats = {
   readonly bytes: { readonly ledger: SizeOnDisk; readonly eventFiles: SizeOnDisk; readonly index: SizeOnDisk; readonly total: SizeOnDisk };
   /** Who holds the lock, if anybody. */
   readonly lockOwner?: LockOwner;
+  /** Whether that process still runs, as far as this machine can tell; a dead one's lock goes to the next process that appends. */
+  readonly lockOwnerState?: ProcessState;
 };
 
 /**
@@ -79,7 +82,7 @@ export async function storeStats(options: StatsOptions): Promise<StoreStats> {
       index: await sizeOf(path.join(directory, 'index'), disk),
       total: await sizeOf(directory, disk),
     },
-    ...(lockOwner ? { lockOwner } : {}),
+    ...(lockOwner ? { lockOwner, lockOwnerState: await (await openHost(disk)).stateOf(lockOwner) } : {}),
   };
 }
 

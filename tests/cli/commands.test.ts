@@ -1,4 +1,5 @@
 /* Each command, its output for people and programs, and its exit codes, on the built command. */
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -75,6 +76,11 @@ describe('append', () => {
       expect(stderr).toMatch(new RegExp(`^opossum: LOCK_TIMEOUT: .*${process.pid}.*\n$`));
       const { stdout } = await opossum(['stats', '--dir', dir]);
       expect(stdout).toMatch(new RegExp(`^lock +held by process ${process.pid} on`, 'm'));
+      const owner = path.join(dir, 'default', 'ledger.lock.owner');
+      const record = JSON.parse(fs.readFileSync(owner, 'utf8')) as object;
+      const ended = spawnSync(process.execPath, ['-e', '']).pid;
+      fs.writeFileSync(owner, JSON.stringify({ ...record, pid: ended }));
+      expect((await opossum(['stats', '--dir', dir])).stdout).toMatch(new RegExp(`^lock +left by process ${ended}, which is gone; the next writer takes it over$`, 'm'));
     } finally {
       await hold.release();
     }
