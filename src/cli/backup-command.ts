@@ -36,7 +36,7 @@ async function runBackup(destination: string, { dir, context }: StoreLocation, t
       directory: dir,
       context,
       destination,
-      signal: terminal.interruptible(),
+      signal: terminal.interruptible('the store is as it was, and no copy was damaged. Run the same backup again to complete it.'),
       onProgress: (now) => progress.update(overall(now), describeProgress(now)),
     });
   } finally {

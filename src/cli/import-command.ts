@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import type { ImportOptions, ImportProgress, ImportResult } from '../index.js';
-import { inputError, Interrupted, usageError } from './exit-codes.js';
+import { inputError, usageError } from './exit-codes.js';
 import { choice, wholeNumber, withJson, withStore, withWriting as withWritingOptions, type Command } from './program.js';
 import { startProgress } from './progress-bar.js';
 import { withWriting, type WritingOptions } from './stores.js';
@@ -26,9 +26,8 @@ export function addImportCommand(program: Command, terminal: Terminal): void {
 async function importFile(file: string, options: Options, terminal: Terminal): Promise<void> {
   if (options.batchSize > 100_000) throw usageError('--batch-size may be 100000 at most.');
   const { source, size, name } = openSource(file);
-  const signal = terminal.interruptible();
+  const signal = terminal.interruptible(interruption({ imported: 0, present: 0 }));
   const started = performance.now();
-  let latest: ImportProgress = { imported: 0, present: 0, descriptions: 0, bytes: 0 };
   const progress = await startProgress(terminal, name, size);
   let notice: NodeJS.Timeout | undefined;
   try {
@@ -40,7 +39,7 @@ async function importFile(file: string, options: Options, terminal: Terminal): P
         name,
         signal,
         onProgress(now) {
-          latest = now;
+          terminal.afterInterrupt = interruption(now);
           progress.update(now.bytes, `${count(now.imported + now.present, 'event')}, ${number(rate(now, started))}/s`);
         },
       });
@@ -49,16 +48,8 @@ async function importFile(file: string, options: Options, terminal: Terminal): P
       await report({ ...result, ms: performance.now() - started }, options.json === true, terminal);
       notice = setTimeout(() => void terminal.err.line('All events are stored; their event files are still being written.').catch(() => undefined), 1000);
     });
-  } catch (error) {
-    progress.stop();
-    if (error instanceof Interrupted) {
-      await terminal.err.line(
-        `Interrupted: ${count(latest.imported, 'event')} imported, ${number(latest.present)} were there already. ` +
-          'Run the same import again to go on: what is stored is skipped.',
-      );
-    }
-    throw error;
   } finally {
+    progress.stop();
     clearTimeout(notice);
     source.destroy();
   }
@@ -79,6 +70,10 @@ async function report({ ms, ...result }: ImportResult & { ms: number }, json: bo
   if (json) return out.result(JSON.stringify({ ...result, seconds: Number((ms / 1000).toFixed(3)), eventsPerSecond: perSecond }), done);
   await out.result(`${count(imported, 'event')} imported, ${number(present)} were there already (${seconds(ms)}, ${number(perSecond)} events/s)`, done);
   if (descriptions > 0) await err.line(`Types and objects of the log are kept in ${count(descriptions, 'event')} of type "ocel:log", for exports.`);
+}
+
+function interruption({ imported, present }: Pick<ImportProgress, 'imported' | 'present'>): string {
+  return `${count(imported, 'event')} imported, ${number(present)} were there already. Run the same import again to go on: what is stored is skipped.`;
 }
 
 function rate({ imported, present }: ImportProgress, started: number): number {

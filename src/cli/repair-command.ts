@@ -43,7 +43,7 @@ async function runRepair({ dir, context, apply = false, acceptLoss = false, trus
       apply,
       acceptLoss,
       ...(trust === undefined ? {} : { trust }),
-      signal: terminal.interruptible(),
+      signal: terminal.interruptible(apply ? 'nothing was lost, and what is done is done. Run the same repair again: it goes on from there.' : 'nothing was changed. Run the same repair again to see all of it.'),
       onProgress: ({ done, total }) => progress.update(total === 0 ? 1 : done / total, ''),
     });
   } finally {

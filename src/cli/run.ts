@@ -53,8 +53,9 @@ function asEnd(error: unknown): CommanderError {
   throw error;
 }
 
-async function report(error: unknown, { err }: Terminal): Promise<void> {
-  if (error instanceof Interrupted || error instanceof OutputClosed) return;
+async function report(error: unknown, { err, afterInterrupt }: Terminal): Promise<void> {
+  if (error instanceof OutputClosed) return;
+  if (error instanceof Interrupted) return afterInterrupt === undefined ? undefined : err.line(`Interrupted: ${afterInterrupt}`);
   const code = error instanceof Error ? (error as { code?: unknown }).code : undefined;
   const message = visible((error instanceof Error ? error.message : String(error)).replace(/\s*\n\s*/g, ' '));
   // Node's own errors begin with their code already.

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { styleText } from 'node:util';
-import { CommandError, exitCodes, Interrupted, OutputClosed, type ExitCode } from './exit-codes.js';
+import { CommandError, endingSignals, exitCodes, Interrupted, OutputClosed, type ExitCode } from './exit-codes.js';
 
 type Style = Parameters<typeof styleText>[0];
 
@@ -83,18 +83,25 @@ export class Terminal {
   readonly err: Output = new Remarks(process.stderr);
   /** What a command that ran to its end found, when that is not simply well. */
   exitCode: ExitCode = exitCodes.ok;
+  /** What to say when the command is interrupted: how things stand, and how to go on. */
+  afterInterrupt: string | undefined;
   #interrupt: AbortController | undefined;
 
-  /** Aborts with `Interrupted` on Ctrl-C; a second Ctrl-C ends the process at once. From the first call on. */
-  interruptible(): AbortSignal {
-    if (!this.#interrupt) {
-      const interrupt = new AbortController();
-      process.on('SIGINT', () => {
-        if (interrupt.signal.aborted) process.exit(exitCodes.interrupted);
-        interrupt.abort(new Interrupted());
-      });
-      this.#interrupt = interrupt;
-    }
+  /** Aborts with `Interrupted` on Ctrl-C, SIGTERM and SIGHUP; a second signal ends the process at once. From the first call on. */
+  interruptible(afterInterrupt?: string): AbortSignal {
+    this.afterInterrupt = afterInterrupt;
+    this.#interrupt ??= abortOnSignals();
     return this.#interrupt.signal;
   }
+}
+
+function abortOnSignals(): AbortController {
+  const interrupt = new AbortController();
+  for (const [signal, exitCode] of Object.entries(endingSignals)) {
+    process.on(signal, () => {
+      if (interrupt.signal.aborted) process.exit(exitCode);
+      interrupt.abort(new Interrupted(signal as keyof typeof endingSignals));
+    });
+  }
+  return interrupt;
 }

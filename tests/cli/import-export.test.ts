@@ -101,6 +101,25 @@ describe('export', () => {
   });
 });
 
+// Windows has no such signals.
+test.skipIf(process.platform === 'win32').each([
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+  ['SIGHUP', 129],
+] as const)('an export that gets %s leaves nothing behind, says how to go on, and ends with %i', async (signal, code) => {
+  const dir = freshFolder();
+  const store = await openStore({ directory: dir, durability: 'os', eventFiles: 'none' });
+  // Enough that the signal comes before the end.
+  for (let n = 0; n < 6; n++) await store.append(Array.from({ length: 10_000 }, () => ({ type: 'A', data: 'x'.repeat(400) })));
+  await store.close();
+  const out = path.join(dir, 'out.ndjson');
+  const running = new Running(['export', out, '--dir', dir]);
+  while (!fs.readdirSync(dir).some((name) => name.endsWith('.part'))) await new Promise((resolve) => setTimeout(resolve, 2));
+  running.process.kill(signal);
+  expect(await running.ended).toEqual({ code, stdout: '', stderr: `Interrupted: ${out} was not written, and the store is as it was. Run the same export again.\n` });
+  expect(fs.readdirSync(dir)).toEqual(['default']);
+});
+
 const data = process.env['OPOSSUM_DATA'];
 
 describe.skipIf(!data)(`real logs${data ? '' : ' (skipped: OPOSSUM_DATA names no folder with them)'}`, () => {

@@ -73,13 +73,15 @@ test('exit codes follow from errors', () => {
   expect([
     exitCodeOf(usageError('x')),
     exitCodeOf(new Interrupted()),
+    exitCodeOf(new Interrupted('SIGTERM')),
+    exitCodeOf(new Interrupted('SIGHUP')),
     exitCodeOf(new OutputClosed()),
     exitCodeOf(new LockTimeoutError('x')),
     exitCodeOf(new PositionAheadError(2, 1)),
     exitCodeOf(new StorageFailedError('x', 'unknown')),
     exitCodeOf(Object.assign(new Error('x'), { code: 'toString' })),
     exitCodeOf('x'),
-  ]).toEqual([2, 130, 0, 6, 7, 1, 1, 1]);
+  ]).toEqual([2, 130, 143, 129, 0, 6, 7, 1, 1, 1]);
 });
 
 test('text helpers', () => {

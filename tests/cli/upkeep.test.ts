@@ -159,7 +159,7 @@ describe('backup', () => {
     // Event files take long enough that the signal comes before the end.
     while (!fs.existsSync(path.join(dest, '.backup-default', 'default', 'events'))) await new Promise((resolve) => setTimeout(resolve, 2));
     running.process.kill('SIGINT');
-    expect(await running.ended).toEqual({ code: 130, stdout: '', stderr: '' });
+    expect(await running.ended).toEqual({ code: 130, stdout: '', stderr: 'Interrupted: the store is as it was, and no copy was damaged. Run the same backup again to complete it.\n' });
     expect(fs.readdirSync(dest)).toEqual([]);
     expect((await opossum(['backup', dest, '--dir', dir])).code).toBe(0);
   });
