@@ -29,11 +29,14 @@ function version(): string {
   return (JSON.parse(fs.readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version;
 }
 
+/** Adds `--dir`. */
+export function withDirectory(command: Command): Command {
+  return command.addOption(new Option('--dir <dir>', 'folder that holds the contexts').env('OPOSSUM_DIR').makeOptionMandatory());
+}
+
 /** Adds `--dir` and `--context`. */
 export function withStore(command: Command): Command {
-  return command
-    .addOption(new Option('--dir <dir>', 'folder that holds the contexts').env('OPOSSUM_DIR').makeOptionMandatory())
-    .option('--context <name>', 'name of the store within it', 'default');
+  return withDirectory(command).option('--context <name>', 'name of the store within it', 'default');
 }
 
 /** Adds what only commands that write take. */

@@ -1,7 +1,8 @@
 import path from 'node:path';
-import { InvalidInputError } from '../core/errors.js';
+import { InvalidInputError, isOpossumError, StorageFailedError } from '../core/errors.js';
 import { checkName } from '../core/names.js';
 import type { Disk } from '../disk/disk.js';
+import { codeOf, messageOf } from '../disk/error-code.js';
 import { readLockOwner } from '../locking/owner.js';
 import { openHost, type ProcessState } from '../locking/host.js';
 import type { LockOwner } from '../locking/lock.js';
@@ -42,14 +43,23 @@ export type StoreStats = {
 
 /**
  * Counts what a context holds: reads the whole ledger without decoding data, takes no lock and writes nothing.
- * @throws InvalidInputError when there is no such store; LedgerCorruptError.
+ * @throws InvalidInputError when there is no such store; LedgerCorruptError; UnsupportedFormatError; StorageFailedError when it
+ *   cannot be read.
  */
 export async function storeStats(options: StatsOptions): Promise<StoreStats> {
   const context = checkName(options.context ?? 'default', 'options.context');
   const topTags = options.topTags ?? 20;
   if (!Number.isSafeInteger(topTags) || topTags < 0) throw new InvalidInputError('options.topTags', 'must be a whole number from 0.');
   const directory = path.join(path.resolve(options.directory), context);
-  const { disk } = systemPorts;
+  try {
+    return await count({ directory, context, topTags }, systemPorts.disk);
+  } catch (error) {
+    if (isOpossumError(error)) throw error;
+    throw new StorageFailedError(`${directory} cannot be read: ${messageOf(error)}.`, 'not-committed', { directory, code: codeOf(error) }, error);
+  }
+}
+
+async function count({ directory, context, topTags }: { directory: string; context: string; topTags: number }, disk: Disk): Promise<StoreStats> {
   const { file, header } = await openLedgerFileReadOnly(directory, disk);
   const types = new Map<string, number>();
   const tags = new Map<string, number>();

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { openStore, type NewEvent, type OpenStoreOptions } from '../../src/index.js';
 import { systemPorts } from '../../src/engine/system-ports.js';
 import { freshFolder } from '../support/folder.js';
-import { ndjson, opossum, opossumOnFullDisk, parsed, Running } from './command.js';
+import { ndjson, opossum, opossumAsAnybody, opossumOnFullDisk, parsed, Running } from './command.js';
 
 async function storeWith(events: NewEvent | NewEvent[], options: Partial<OpenStoreOptions> = {}): Promise<string> {
   const dir = freshFolder();
@@ -268,11 +268,36 @@ describe('a folder without a store', () => {
   });
 });
 
+// Windows has no such rights.
+describe.skipIf(process.platform === 'win32')('a folder that this user may not read', () => {
+  test('is told as such: what is wanted is the right to read', async () => {
+    const dir = await storeWith(course);
+    fs.chmodSync(dir, 0o755);
+    fs.chmodSync(path.join(dir, 'default', 'ledger'), 0o000);
+    for (const command of ['read', 'tail']) {
+      const { code, stderr } = await opossumAsAnybody([command, '--dir', dir]);
+      expect(code).toBe(1);
+      expect(stderr).toMatch(/^opossum: .*default cannot be read: EACCES: .*\. Give this user the right to read that\.\n$/);
+    }
+    expect((await opossumAsAnybody(['stats', '--dir', dir])).stderr).toMatch(/^opossum: STORAGE_FAILED: .*default cannot be read: EACCES: /);
+    fs.chmodSync(path.join(dir, 'default'), 0o000);
+    const { code, stderr } = await opossumAsAnybody(['contexts', '--dir', dir]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^opossum: The contexts in .* cannot be listed: EACCES: .*\. Give this user the right to read that\.\n$/);
+    fs.chmodSync(path.join(dir, 'default'), 0o700);
+  });
+});
+
 describe('usage', () => {
   test.each([[['read']], [['nonsense']], [['import', '--dir', '.']], [[]]])('%j ends with 2, on standard error', async (args) => {
     const { code, stdout, stderr } = await opossum(args);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).not.toBe('');
+  });
+
+  test('contexts has no --context', async () => {
+    expect((await opossum(['contexts', '--help'])).stdout).not.toContain('--context');
+    expect((await opossum(['contexts', '--dir', '.', '--context', 'x'])).code).toBe(2);
   });
 
   test('--help lists commands and exit codes on standard output', async () => {
