@@ -32,7 +32,7 @@ async function importFile(file: string, options: Options, terminal: Terminal): P
   let notice: NodeJS.Timeout | undefined;
   try {
     const { importEvents } = await import('../index.js');
-    await withWriting(options, async (store) => {
+    await withWriting(options, terminal, async (store) => {
       const result = await importEvents(store, source, {
         ...(options.format ? { format: options.format } : {}),
         batchSize: options.batchSize,

@@ -4,6 +4,8 @@ import path from 'node:path';
 import type { EventStore, OpenStoreOptions } from '../index.js';
 import { CommandError, exitCodes, inputError } from './exit-codes.js';
 import type { StoreLocation } from './program.js';
+import type { Terminal } from './terminal.js';
+import { visible } from './text.js';
 
 /** Runs `use` on the store that a reading command names, and closes it. */
 export async function withReading<T>(location: StoreLocation, use: (store: EventStore) => Promise<T>): Promise<T> {
@@ -29,8 +31,20 @@ async function openReadOnly(location: StoreLocation): Promise<EventStore> {
 
 export type WritingOptions = StoreLocation & { readonly eventFiles?: NonNullable<OpenStoreOptions['eventFiles']>; readonly lockTimeout?: number };
 
-/** Runs `use` on the store that a writing command names, makes it when there is none, and closes it. */
-export async function withWriting<T>({ eventFiles, lockTimeout, ...location }: WritingOptions, use: (store: EventStore) => Promise<T>): Promise<T> {
+/**
+ * Runs `use` on the store that a writing command names, makes it when there is none, and closes it. Says on standard error that
+ * it made one: the name may be mistyped.
+ */
+export async function withWriting<T>(location: WritingOptions, { err }: Terminal, use: (store: EventStore) => Promise<T>): Promise<T> {
+  const isThere = hasStore(location);
+  return withOwn(location, async (store) => {
+    if (!isThere) await err.line(`new context ${JSON.stringify(location.context)} in ${visible(location.dir)}`);
+    return use(store);
+  });
+}
+
+/** The same for a store of which the command tells by itself. */
+export async function withOwn<T>({ eventFiles, lockTimeout, ...location }: WritingOptions, use: (store: EventStore) => Promise<T>): Promise<T> {
   const options = { ...(eventFiles === undefined ? {} : { eventFiles }), ...(lockTimeout === undefined ? {} : { lockTimeout }) };
   return useStore(await open(location, options), use);
 }

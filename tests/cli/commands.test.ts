@@ -30,14 +30,21 @@ describe('append', () => {
     expect(await opossum(['append', '--dir', dir, '--type', 'A', '--tag', 'x:1', '--tag', 'y', '--data', '{"n":1}', '--id', 'a1', '--metadata', '{"by":"me"}', '--timestamp', '2026-01-01T00:00:00Z'])).toEqual({
       code: 0,
       stdout: '1 event appended, at position 1\n',
-      stderr: '',
+      stderr: `new context "default" in ${dir}\n`,
     });
-    expect((await opossum(['append', '--dir', dir, '{"type":"B","data":1}', '[{"type":"C","data":2},{"type":"D","data":3}]'])).stdout).toBe('3 events appended, at positions 2 to 4\n');
+    expect(await opossum(['append', '--dir', dir, '{"type":"B","data":1}', '[{"type":"C","data":2},{"type":"D","data":3}]'])).toEqual({ code: 0, stdout: '3 events appended, at positions 2 to 4\n', stderr: '' });
     expect(parsed((await opossum(['append', '--json'], { input: ndjson([{ type: 'E', data: null }]), env: { OPOSSUM_DIR: dir } })).stdout)).toEqual([{ first: 5, last: 5, duplicate: false }]);
     expect((await opossum(['append', '--dir', dir, '--type', 'A', '--tag', 'y', '--tag', 'x:1', '--data', '{"n":1}', '--id', 'a1'])).stdout).toBe('1 event there already, at position 1\n');
     const rows = parsed((await opossum(['read', '--dir', dir, '--json'])).stdout);
     expect(rows[0]).toEqual({ position: 1, id: 'a1', type: 'A', tags: ['x:1', 'y'], data: { n: 1 }, metadata: { by: 'me' }, timestamp: '2026-01-01T00:00:00Z' });
     expect(rows.map(({ type }) => type)).toEqual(['A', 'B', 'C', 'D', 'E']);
+  });
+
+  test('says on standard error that it made a context, whose name may be mistyped', async () => {
+    const dir = await storeWith(course);
+    const { code, stdout, stderr } = await opossum(['append', '--dir', dir, '--context', 'defualt', '--type', 'A', '--json']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: `new context "defualt" in ${dir}\n` });
+    expect(parsed(stdout)).toEqual([{ first: 1, last: 1, duplicate: false }]);
   });
 
   test('ends with 4 when its condition fails, and appends when it holds', async () => {

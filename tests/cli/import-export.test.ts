@@ -24,7 +24,7 @@ describe('import', () => {
     const first = await opossum(['import', file, '--dir', dir]);
     expect(first.code).toBe(0);
     // On a slow machine it says what it waits for.
-    expect(['', 'All events are stored; their event files are still being written.\n']).toContain(first.stderr);
+    expect(['', 'All events are stored; their event files are still being written.\n']).toContain(first.stderr.replace(`new context "default" in ${dir}\n`, ''));
     expect(first.stdout).toMatch(/^1,500 events imported, 0 were there already \(\d.* s, [\d,]+ events\/s\)\n$/);
     fs.appendFileSync(file, ndjson([{ id: 'late', type: 'Counted', data: null }]));
     const second = await opossum(['import', file, '--dir', dir, '--json', '--batch-size', '400']);
@@ -38,7 +38,7 @@ describe('import', () => {
     fs.writeFileSync(file, rows.map((row, i) => (i === 1699 ? row.slice(0, 20) : row)).join('\n'));
     const { code, stdout, stderr } = await opossum(['import', file, '--dir', dir]);
     expect({ code, stdout }).toEqual({ code: 7, stdout: '' });
-    expect(stderr).toMatch(/^opossum: INVALID_INPUT: .*events\.ndjson:1700 is not valid JSON: .* 1000 events before it were imported, .* run the same import again.*\n$/);
+    expect(stderr).toMatch(/^new context "default" in .*\nopossum: INVALID_INPUT: .*events\.ndjson:1700 is not valid JSON: .* 1000 events before it were imported, .* run the same import again.*\n$/);
     expect(await headOf(dir)).toBe(1000);
     fs.writeFileSync(file, rows.join('\n'));
     expect((await opossum(['import', file, '--dir', dir])).stdout).toMatch(/^1,500 events imported, 1,000 were there already/);
@@ -52,7 +52,7 @@ describe('import', () => {
     running.process.kill('SIGINT');
     const { code, stdout, stderr } = await running.ended;
     expect({ code, stdout }).toEqual({ code: 130, stdout: '' });
-    expect(stderr).toBe('Interrupted: 2,000 events imported, 0 were there already. Run the same import again to go on: what is stored is skipped.\n');
+    expect(stderr).toBe(`new context "default" in ${dir}\nInterrupted: 2,000 events imported, 0 were there already. Run the same import again to go on: what is stored is skipped.\n`);
     const again = await opossum(['import', '-', '--dir', dir, '--batch-size', '700'], { input: ndjson(numbered(2500)) });
     expect(again.stdout).toMatch(/^500 events imported, 2,000 were there already/);
     expect(await headOf(dir)).toBe(2500);
