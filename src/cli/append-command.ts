@@ -42,15 +42,15 @@ export function addAppendCommand(program: Command, terminal: Terminal): void {
     .action((events: string[], options: Options) => append(events, options, terminal));
 }
 
-async function append(args: readonly string[], options: Options, { out }: Terminal): Promise<void> {
+async function append(args: readonly string[], options: Options, terminal: Terminal): Promise<void> {
   const condition = toCondition(options);
   const events = await collectEvents(args, options);
-  await withWriting(options, async (store) => {
+  await withWriting(options, terminal, async (store) => {
     const result = await store.append(events, condition);
     const { first, last, duplicate } = result;
     const where = first === last ? `at position ${first}` : `at positions ${first} to ${last}`;
     const done = duplicate ? 'there already' : 'appended';
-    await out.line(options.json ? JSON.stringify(result) : `${count(last - first + 1, 'event')} ${done}, ${where}`);
+    await terminal.out.result(options.json ? JSON.stringify(result) : `${count(last - first + 1, 'event')} ${done}, ${where}`, `The events are stored, ${where}.`);
   });
 }
 

@@ -25,7 +25,7 @@ async function backup(destination: string, options: Options, terminal: Terminal)
   const started = performance.now();
   const report = await runBackup(destination, options, terminal);
   const ms = performance.now() - started;
-  await terminal.out.line(options.json ? JSON.stringify({ ...report, seconds: Number((ms / 1000).toFixed(3)) }) : describeBackup(report, ms));
+  await terminal.out.result(options.json ? JSON.stringify({ ...report, seconds: Number((ms / 1000).toFixed(3)) }) : describeBackup(report, ms), 'The backup is complete.');
 }
 
 async function runBackup(destination: string, { dir, context }: StoreLocation, terminal: Terminal): Promise<BackupReport> {
@@ -36,7 +36,7 @@ async function runBackup(destination: string, { dir, context }: StoreLocation, t
       directory: dir,
       context,
       destination,
-      signal: terminal.interruptible(),
+      signal: terminal.interruptible('the store is as it was, and no copy was damaged. Run the same backup again to complete it.'),
       onProgress: (now) => progress.update(overall(now), describeProgress(now)),
     });
   } finally {

@@ -8,7 +8,7 @@ import { race, type Race } from './demo/workers.js';
 import { exitCodes, inputError } from './exit-codes.js';
 import type { Command } from './program.js';
 import { startProgress } from './progress-bar.js';
-import { hasStore, withWriting } from './stores.js';
+import { hasStore, withOwn } from './stores.js';
 import type { Terminal } from './terminal.js';
 import { number } from './text.js';
 import { describeReport, runVerify } from './verify-command.js';
@@ -58,7 +58,7 @@ async function demo({ dir, context, keep }: Options, terminal: Terminal): Promis
 type Place = { readonly dir: string; readonly context: string };
 
 async function prepare(place: Place): Promise<void> {
-  await withWriting(place, async (store) => {
+  await withOwn(place, async (store) => {
     if ((await store.head()) > 0) throw inputError(`${path.join(place.dir, place.context)} holds events already. The demo wants a folder of its own.`);
     await store.append(openingEvents());
   });
@@ -78,5 +78,5 @@ async function runRace({ dir, context }: Place, applications: readonly Applicati
 }
 
 async function readAll(place: Place): Promise<SequencedEvent[]> {
-  return withWriting(place, (store) => store.read().toArray());
+  return withOwn(place, (store) => store.read().toArray());
 }

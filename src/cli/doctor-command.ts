@@ -26,7 +26,7 @@ function describeReport({ ok, folder, findings }: DoctorReport, out: Output): st
   return [
     ok ? `${out.style('green', 'OK')}  ${visible(folder)}: no warnings.` : `${out.style('yellow', 'WARNING')}  ${visible(folder)}: ${count(warnings.length, 'warning')}.`,
     ...findings.flatMap((finding) => describeFinding(finding, out)),
-    'Whether the stored events are sound, "opossum verify" tells.',
+    'It did not read the events: whether they are sound, "opossum verify" tells.',
   ];
 }
 

@@ -10,7 +10,9 @@ export const exitCodes = {
   corrupt: 5,
   locked: 6,
   invalidInput: 7,
+  hungUp: 129,
   interrupted: 130,
+  terminated: 143,
 } as const;
 
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
@@ -25,7 +27,7 @@ Exit codes:
   5    corruption found, or, after repair, not all of it healed
   6    locked by another process for too long
   7    invalid input: events, queries, files, no such store, or a backup that cannot go there
-  130  interrupted
+  130  interrupted (129: hung up, 143: told to end)
 
 Data goes to standard output, everything else to standard error.
 OPOSSUM_DIR stands in for --dir; NO_COLOR turns colours off; OPOSSUM_DEBUG=1 shows where an error comes from.`;
@@ -68,15 +70,24 @@ export function inputError(message: string, cause?: unknown): CommandError {
   return new CommandError(exitCodes.invalidInput, message, cause);
 }
 
-/** Ctrl-C: nothing went wrong, so nothing is said beyond what the command itself says. */
-export class Interrupted extends Error {}
+/** Signals that end a command in order, and what it ends with: 128 and the signal's number, as shells have it. */
+export const endingSignals = { SIGINT: exitCodes.interrupted, SIGTERM: exitCodes.terminated, SIGHUP: exitCodes.hungUp } as const;
+
+/** Ctrl-C, or another signal to end: nothing went wrong, so nothing is said beyond what the command itself says. */
+export class Interrupted extends Error {
+  readonly exitCode: ExitCode;
+
+  constructor(signal: keyof typeof endingSignals = 'SIGINT') {
+    super(signal);
+    this.exitCode = endingSignals[signal];
+  }
+}
 
 /** Whoever read standard output went away, as `head` does: no error either. */
 export class OutputClosed extends Error {}
 
 export function exitCodeOf(error: unknown): ExitCode {
-  if (error instanceof CommandError) return error.exitCode;
-  if (error instanceof Interrupted) return exitCodes.interrupted;
+  if (error instanceof CommandError || error instanceof Interrupted) return error.exitCode;
   if (error instanceof OutputClosed) return exitCodes.ok;
   const code = error instanceof Error ? (error as { code?: unknown }).code : undefined;
   return typeof code === 'string' && Object.hasOwn(byErrorCode, code) ? byErrorCode[code as ErrorCode] : exitCodes.unexpected;

@@ -26,8 +26,13 @@ async function exportFile(file: string, options: Options, terminal: Terminal): P
   const query = toQuery(options);
   if (file !== '-' && !force && fs.existsSync(file)) throw inputError(`${file} is there already. Use --force to replace it.`);
   const bounds = { ...(after === undefined ? {} : { after }), ...(before === undefined ? {} : { before }) };
-  const request = { format, query, ...bounds, signal: terminal.interruptible() };
+  const request = { format, query, ...bounds, signal: terminal.interruptible(afterInterrupt(file)) };
   await withReading(options, (store) => (file === '-' ? toOutput(store, request, terminal) : toFile(store, file, request, terminal)));
+}
+
+function afterInterrupt(file: string): string {
+  if (file === '-') return 'what was written is not all. The store is as it was: run the same export again.';
+  return `${file} was not written, and the store is as it was. Run the same export again.`;
 }
 
 type Request = ExportOptions & { readonly query: Query };

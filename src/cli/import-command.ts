@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import type { ImportOptions, ImportProgress, ImportResult } from '../index.js';
-import { inputError, Interrupted, usageError } from './exit-codes.js';
+import { inputError, usageError } from './exit-codes.js';
 import { choice, wholeNumber, withJson, withStore, withWriting as withWritingOptions, type Command } from './program.js';
 import { startProgress } from './progress-bar.js';
 import { withWriting, type WritingOptions } from './stores.js';
@@ -27,21 +27,20 @@ export function addImportCommand(program: Command, terminal: Terminal): void {
 async function importFile(file: string, options: Options, terminal: Terminal): Promise<void> {
   if (options.batchSize > 100_000) throw usageError('--batch-size may be 100000 at most.');
   const { source, size, name } = openSource(file);
-  const signal = terminal.interruptible();
+  const signal = terminal.interruptible(interruption({ imported: 0, present: 0 }));
   const started = performance.now();
-  let latest: ImportProgress = { imported: 0, present: 0, descriptions: 0, bytes: 0 };
   const progress = await startProgress(terminal, name, size);
   let notice: NodeJS.Timeout | undefined;
   try {
     const { importEvents } = await import('../index.js');
-    await withWriting(options, async (store) => {
+    await withWriting(options, terminal, async (store) => {
       const result = await importEvents(store, source, {
         ...(options.format ? { format: options.format } : {}),
         batchSize: options.batchSize,
         name,
         signal,
         onProgress(now) {
-          latest = now;
+          terminal.afterInterrupt = interruption(now);
           progress.update(now.bytes, `${count(now.imported + now.present, 'event')}, ${number(rate(now, started))}/s`);
         },
       });
@@ -50,16 +49,8 @@ async function importFile(file: string, options: Options, terminal: Terminal): P
       await report({ ...result, ms: performance.now() - started }, options.json === true, terminal);
       notice = setTimeout(() => void terminal.err.line('All events are stored; their event files are still being written.').catch(() => undefined), 1000);
     });
-  } catch (error) {
-    progress.stop();
-    if (error instanceof Interrupted) {
-      await terminal.err.line(
-        `Interrupted: ${count(latest.imported, 'event')} imported, ${number(latest.present)} were there already. ` +
-          'Run the same import again to go on: what is stored is skipped.',
-      );
-    }
-    throw error;
   } finally {
+    progress.stop();
     clearTimeout(notice);
     source.destroy();
   }
@@ -76,9 +67,14 @@ function openSource(file: string): { source: NodeJS.ReadStream | fs.ReadStream; 
 async function report({ ms, ...result }: ImportResult & { ms: number }, json: boolean, { out, err }: Terminal): Promise<void> {
   const { imported, present, descriptions } = result;
   const perSecond = Math.round(((imported + present) / ms) * 1000);
-  if (json) return out.line(JSON.stringify({ ...result, seconds: Number((ms / 1000).toFixed(3)), eventsPerSecond: perSecond }));
-  await out.line(`${count(imported, 'event')} imported, ${number(present)} were there already (${seconds(ms)}, ${number(perSecond)} events/s)`);
+  const done = 'The events are stored.';
+  if (json) return out.result(JSON.stringify({ ...result, seconds: Number((ms / 1000).toFixed(3)), eventsPerSecond: perSecond }), done);
+  await out.result(`${count(imported, 'event')} imported, ${number(present)} were there already (${seconds(ms)}, ${number(perSecond)} events/s)`, done);
   if (descriptions > 0) await err.line(`Types and objects of the log are kept in ${count(descriptions, 'event')} of type "ocel:log", for exports.`);
+}
+
+function interruption({ imported, present }: Pick<ImportProgress, 'imported' | 'present'>): string {
+  return `${count(imported, 'event')} imported, ${number(present)} were there already. Run the same import again to go on: what is stored is skipped.`;
 }
 
 function rate({ imported, present }: ImportProgress, started: number): number {

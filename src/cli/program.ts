@@ -8,7 +8,8 @@ export { CommanderError };
 /** Where a store is: the value of the options that every command has. */
 export type StoreLocation = { readonly dir: string; readonly context: string };
 
-export function newProgram(): Command {
+/** `writeOut` gets what is for standard output: help, and the version. */
+export function newProgram(writeOut: (text: string) => void): Command {
   const program = new Command('opossum');
   program
     .description('An event store that is a folder: append, read, import, check.')
@@ -16,6 +17,7 @@ export function newProgram(): Command {
     .exitOverride()
     .showHelpAfterError('(add --help for the options)')
     .configureOutput({
+      writeOut,
       outputError: (text, write) => write(text.replace(/^error: /, 'opossum: ').replace(/required option '--dir <dir>' not specified/, '--dir is missing: give it, or set OPOSSUM_DIR')),
     })
     .helpCommand(true);
@@ -27,11 +29,14 @@ function version(): string {
   return (JSON.parse(fs.readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version;
 }
 
+/** Adds `--dir`. */
+export function withDirectory(command: Command): Command {
+  return command.addOption(new Option('--dir <dir>', 'folder that holds the contexts').env('OPOSSUM_DIR').makeOptionMandatory());
+}
+
 /** Adds `--dir` and `--context`. */
 export function withStore(command: Command): Command {
-  return command
-    .addOption(new Option('--dir <dir>', 'folder that holds the contexts').env('OPOSSUM_DIR').makeOptionMandatory())
-    .option('--context <name>', 'name of the store within it', 'default');
+  return withDirectory(command).option('--context <name>', 'name of the store within it', 'default');
 }
 
 /** Adds what only commands that write take. */

@@ -44,6 +44,7 @@ async function startBar(stream: NodeJS.WritableStream, label: string, total: num
   bar.start(Math.max(1, total), 0, { note: '' });
   return {
     update: (done, note) => bar.update(Math.min(done, total), { note }),
-    stop: () => bar.stop(),
+    // Stopping twice would wipe what was written below it meanwhile.
+    stop: () => void (bar.isActive && bar.stop()),
   };
 }

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import type { RepairReport } from '../index.js';
+import type { RepairAction, RepairReport } from '../index.js';
 import { exitCodes } from './exit-codes.js';
 import { choice, withJson, withStore, type Command, type StoreLocation } from './program.js';
 import { startProgress } from './progress-bar.js';
@@ -43,7 +43,7 @@ async function runRepair({ dir, context, apply = false, acceptLoss = false, trus
       apply,
       acceptLoss,
       ...(trust === undefined ? {} : { trust }),
-      signal: terminal.interruptible(),
+      signal: terminal.interruptible(apply ? 'nothing was lost, and what is done is done. Run the same repair again: it goes on from there.' : 'nothing was changed. Run the same repair again to see all of it.'),
       onProgress: ({ done, total }) => progress.update(total === 0 ? 1 : done / total, ''),
     });
   } finally {
@@ -56,15 +56,56 @@ const maxShown = 50;
 
 function describeReport(report: RepairReport, options: Options, out: Output): string[] {
   const { actions, actionCount, lost } = report;
-  const rest = actionCount - Math.min(actions.length, maxShown);
+  const groups = groupActions(actions).slice(0, maxShown);
+  const rest = actionCount - groups.reduce((sum, group) => sum + group.length, 0);
   return [
     headline(report, options, out),
-    ...actions.slice(0, maxShown).map(({ what, where, message }) => `  ${visible(`${what === where ? '' : `${what} `}${where}: ${message}`)}`),
+    ...groups.map((group) => `  ${visible(describeActions(group))}`),
     ...(rest > 0 ? [`  … and ${number(rest)} more; --json lists the first thousand.`] : []),
     ...lost.slice(0, maxShown).map(({ first, last, message }) => `  ${out.style('red', 'lost')} ${first === last ? `event ${first}` : `events ${first} to ${last}`}: ${visible(message)}`),
     ...(lost.length > maxShown ? [`  … and ${number(lost.length - maxShown)} more stretches of lost events; --json lists all.`] : []),
     ...nextStep(report, options, out),
   ];
+}
+
+/** Actions that differ in their numbers only, together, in the order of the first of each. */
+function groupActions(actions: readonly RepairAction[]): RepairAction[][] {
+  const groups = new Map<string, RepairAction[]>();
+  for (const action of actions) {
+    const key = `${action.what} ${action.message.replace(/\d+/g, '#')}`;
+    const group = groups.get(key);
+    if (group) group.push(action);
+    else groups.set(key, [action]);
+  }
+  return [...groups.values()];
+}
+
+function describeActions([first, ...others]: readonly RepairAction[]): string {
+  if (!first) return '';
+  const { what, where, message } = first;
+  const line = `${what === where ? '' : `${what} `}${where}: ${message}`;
+  const last = others.at(-1);
+  if (!last) return line;
+  return `${line} Likewise ${number(others.length)} more${describeOthers(others, last)}.`;
+}
+
+function describeOthers(others: readonly RepairAction[], last: RepairAction): string {
+  if (last.what === 'event file') return `: ${describePositions(others.flatMap(({ position }) => position ?? []))}`;
+  return last.where === 'ledger' ? `, the last from position ${last.position} on` : `, up to ${last.where}`;
+}
+
+/** More stretches than this are left out. */
+const maxStretches = 10;
+
+function describePositions(positions: readonly number[]): string {
+  const stretches: { first: number; last: number }[] = [];
+  for (const position of positions) {
+    const open = stretches.at(-1);
+    if (open?.last === position - 1) open.last = position;
+    else stretches.push({ first: position, last: position });
+  }
+  const shown = stretches.slice(0, maxStretches).map(({ first, last }) => (first === last ? `${first}` : `${first} to ${last}`));
+  return `position${positions.length === 1 ? '' : 's'} ${shown.join(', ')}${stretches.length > maxStretches ? ', …' : ''}`;
 }
 
 function headline({ ok, applied, head, actionCount, lost }: RepairReport, { acceptLoss }: Options, out: Output): string {

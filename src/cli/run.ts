@@ -18,7 +18,8 @@ import { addVerifyCommand } from './verify-command.js';
 /** Runs one command; resolves to its exit code. Commands load the library only when they run: help and usage errors are instant. */
 export async function runCommandLine(args: readonly string[]): Promise<number> {
   const terminal = new Terminal();
-  const program = newProgram().addHelpText('after', exitCodeHelp);
+  let help = '';
+  const program = newProgram((text) => (help += text)).addHelpText('after', exitCodeHelp);
   for (const add of [
     addAppendCommand,
     addReadCommand,
@@ -36,17 +37,25 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     add(program, terminal);
   }
   try {
-    await program.parseAsync(args, { from: 'user' });
+    const ended = await program.parseAsync(args, { from: 'user' }).then(() => undefined, asEnd);
+    if (help !== '') await terminal.out.write(help);
+    if (ended) return ended.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
     return terminal.exitCode;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
-    await report(error, terminal).catch(() => undefined);
+    await report(error, terminal);
     return exitCodeOf(error);
   }
 }
 
-async function report(error: unknown, { err }: Terminal): Promise<void> {
-  if (error instanceof Interrupted || error instanceof OutputClosed) return;
+/** commander ends with an error when it showed help, too. */
+function asEnd(error: unknown): CommanderError {
+  if (error instanceof CommanderError) return error;
+  throw error;
+}
+
+async function report(error: unknown, { err, afterInterrupt }: Terminal): Promise<void> {
+  if (error instanceof OutputClosed) return;
+  if (error instanceof Interrupted) return afterInterrupt === undefined ? undefined : err.line(`Interrupted: ${afterInterrupt}`);
   const code = error instanceof Error ? (error as { code?: unknown }).code : undefined;
   const message = visible((error instanceof Error ? error.message : String(error)).replace(/\s*\n\s*/g, ' '));
   // Node's own errors begin with their code already.

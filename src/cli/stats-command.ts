@@ -21,7 +21,6 @@ async function stats({ dir, context, topTags, json }: Options, { out }: Terminal
 }
 
 function toLines(stats: StoreStats, folder: string, out: Output): string[] {
-  const { lockOwner } = stats;
   const heading = (text: string): string => `\n${out.style('bold', text)}`;
   const sizes = [
     ['ledger', stats.bytes.ledger],
@@ -37,7 +36,7 @@ function toLines(stats: StoreStats, folder: string, out: Output): string[] {
       ['created', stats.createdAt],
       ['ledger id', stats.ledgerId],
       ['event files', stats.eventFiles],
-      ['lock', lockOwner ? `held by process ${lockOwner.pid} on ${visible(lockOwner.host)}` : 'free'],
+      ['lock', describeLock(stats)],
     ]),
     heading('On disk'),
     ...table([['', 'content', 'set aside'], ...sizes.map(([name, size]) => [name, bytes(size.apparent), bytes(size.allocated)])], [1, 2]),
@@ -46,4 +45,10 @@ function toLines(stats: StoreStats, folder: string, out: Output): string[] {
     heading(`Most frequent tags (${number(stats.tags.length)} of ${number(stats.distinctTags)})`),
     ...table(stats.tags.map(({ tag, count }) => [number(count), visible(tag)]), [0]),
   ];
+}
+
+function describeLock({ lockOwner: owner, lockOwnerState: state }: StoreStats): string {
+  if (!owner) return 'free';
+  if (state === 'dead') return `left by process ${owner.pid}, which is gone; the next writer takes it over`;
+  return `held by process ${owner.pid} on ${visible(owner.host)}`;
 }

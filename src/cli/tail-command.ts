@@ -1,5 +1,4 @@
 import { EventListing } from './event-listing.js';
-import { Interrupted } from './exit-codes.js';
 import { wholeNumber, withJson, withQuery, withStore, type Command, type StoreLocation } from './program.js';
 import { toQuery, type QueryOptions } from './queries.js';
 import { withReading } from './stores.js';
@@ -10,7 +9,7 @@ type Options = StoreLocation & QueryOptions & { lines: number; follow?: boolean;
 export function addTailCommand(program: Command, terminal: Terminal): void {
   withJson(withQuery(withStore(program.command('tail').description('List the last events, and those to come with --follow.'))))
     .option('-n, --lines <count>', 'how many of the last events', wholeNumber(0), 10)
-    .option('-f, --follow', 'go on with every new event, whichever process appends it; ends on Ctrl-C with exit code 130')
+    .option('-f, --follow', 'go on with every new event, whichever process appends it; ends on Ctrl-C')
     .action((options: Options) => tail(options, terminal));
 }
 
@@ -25,6 +24,6 @@ async function tail({ lines, follow = false, json = false, ...options }: Options
     await listing.write(last.reverse());
     if (!follow) return;
     for await (const event of store.subscribe(query, { after: head, signal })) await listing.write([event]);
-    if (signal.aborted) throw new Interrupted();
+    signal.throwIfAborted();
   });
 }

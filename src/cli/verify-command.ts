@@ -29,7 +29,7 @@ export async function runVerify({ dir, context }: StoreLocation, terminal: Termi
     return await verifyContext({
       directory: dir,
       context,
-      signal: terminal.interruptible(),
+      signal: terminal.interruptible('nothing was changed. Verify again to look at everything.'),
       onProgress: ({ done, total }) => progress.update(total === 0 ? 1 : done / total, `${bytes(done)} of ${bytes(total)}`),
     });
   } finally {

@@ -1,7 +1,9 @@
 import path from 'node:path';
-import { InvalidInputError } from '../core/errors.js';
+import { InvalidInputError, isOpossumError, StorageFailedError } from '../core/errors.js';
 import type { Disk } from '../disk/disk.js';
+import { codeOf, messageOf } from '../disk/error-code.js';
 import { readLockOwner } from '../locking/owner.js';
+import { openHost, type ProcessState } from '../locking/host.js';
 import type { LockOwner } from '../locking/lock.js';
 import { scanChain, indexedEvents } from '../ledger/scan-chain.js';
 import { headerPoint, openLedgerFileReadOnly, type EventFileFormat } from '../ledger/header.js';
@@ -35,17 +37,28 @@ export type StoreStats = {
   readonly bytes: { readonly ledger: SizeOnDisk; readonly eventFiles: SizeOnDisk; readonly index: SizeOnDisk; readonly total: SizeOnDisk };
   /** Who holds the lock, if anybody. */
   readonly lockOwner?: LockOwner;
+  /** Whether that process still runs, as far as this machine can tell; a dead one's lock goes to the next process that appends. */
+  readonly lockOwnerState?: ProcessState;
 };
 
 /**
  * Counts what a context holds: reads the whole ledger without decoding data, takes no lock and writes nothing.
- * @throws InvalidInputError when there is no such store; LedgerCorruptError.
+ * @throws InvalidInputError when there is no such store; LedgerCorruptError; UnsupportedFormatError; StorageFailedError when it
+ *   cannot be read.
  */
 export async function storeStats(options: StatsOptions): Promise<StoreStats> {
   const { folder: directory, context } = checkLocation(options, ['topTags'], 'the options of storeStats');
   const topTags = options.topTags ?? 20;
   if (!Number.isSafeInteger(topTags) || topTags < 0) throw new InvalidInputError('options.topTags', 'must be a whole number from 0.');
-  const { disk } = systemPorts;
+  try {
+    return await count({ directory, context, topTags }, systemPorts.disk);
+  } catch (error) {
+    if (isOpossumError(error)) throw error;
+    throw new StorageFailedError(`${directory} cannot be read: ${messageOf(error)}.`, 'not-committed', { directory, code: codeOf(error) }, error);
+  }
+}
+
+async function count({ directory, context, topTags }: { directory: string; context: string; topTags: number }, disk: Disk): Promise<StoreStats> {
   const { file, header } = await openLedgerFileReadOnly(directory, disk);
   const types = new Map<string, number>();
   const tags = new Map<string, number>();
@@ -78,7 +91,7 @@ export async function storeStats(options: StatsOptions): Promise<StoreStats> {
       index: await sizeOf(path.join(directory, 'index'), disk),
       total: await sizeOf(directory, disk),
     },
-    ...(lockOwner ? { lockOwner } : {}),
+    ...(lockOwner ? { lockOwner, lockOwnerState: await (await openHost(disk)).stateOf(lockOwner) } : {}),
   };
 }
 

@@ -14,9 +14,9 @@ export class Running {
   stdout = '';
   stderr = '';
 
-  constructor(args: readonly string[], env: Record<string, string> = {}) {
+  constructor(args: readonly string[], env: Record<string, string> = {}, user: { uid?: number; gid?: number } = {}) {
     const { OPOSSUM_DIR: _, NO_COLOR: __, ...inherited } = process.env;
-    this.process = spawn(process.execPath, [main, ...args], { env: { ...inherited, ...env } });
+    this.process = spawn(process.execPath, [main, ...args], { env: { ...inherited, ...env }, ...user });
     this.process.stdout!.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
     this.process.stderr!.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));
     // A command may end without having read all that it was given.
@@ -39,6 +39,26 @@ export class Running {
       look();
     });
   }
+}
+
+/** Runs the built command as a user who may do nothing in particular, which must be another one where root runs the tests. */
+export async function opossumAsAnybody(args: readonly string[]): Promise<Result> {
+  const isRoot = process.getuid?.() === 0;
+  const running = new Running(args, {}, isRoot ? { uid: 65_534, gid: 65_534 } : {});
+  running.process.stdin!.end();
+  return running.ended;
+}
+
+/** Runs the built command with its standard output on a disk that is full: no file may get larger than `blocks` of 512 bytes or 1 kB, as the shell counts. */
+export async function opossumOnFullDisk(args: readonly string[], { output, blocks }: { output: string; blocks: number }): Promise<Result> {
+  const shell = spawn('sh', ['-c', `ulimit -f ${blocks}; exec "$0" "$@" >> ${output}`, process.execPath, main, ...args]);
+  let stderr = '';
+  shell.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  shell.stdin.end();
+  return new Promise((resolve, reject) => {
+    shell.on('error', reject);
+    shell.on('close', (code) => resolve({ code, stdout: '', stderr }));
+  });
 }
 
 /** Runs the built command to its end. */

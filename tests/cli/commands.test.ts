@@ -1,11 +1,12 @@
 /* Each command, its output for people and programs, and its exit codes, on the built command. */
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { openStore, type NewEvent, type OpenStoreOptions } from '../../src/index.js';
 import { systemPorts } from '../../src/engine/system-ports.js';
 import { freshFolder } from '../support/folder.js';
-import { ndjson, opossum, parsed, Running } from './command.js';
+import { ndjson, opossum, opossumAsAnybody, opossumOnFullDisk, parsed, Running } from './command.js';
 
 async function storeWith(events: NewEvent | NewEvent[], options: Partial<OpenStoreOptions> = {}): Promise<string> {
   const dir = freshFolder();
@@ -29,14 +30,21 @@ describe('append', () => {
     expect(await opossum(['append', '--dir', dir, '--type', 'A', '--tag', 'x:1', '--tag', 'y', '--data', '{"n":1}', '--id', 'a1', '--metadata', '{"by":"me"}', '--timestamp', '2026-01-01T00:00:00Z'])).toEqual({
       code: 0,
       stdout: '1 event appended, at position 1\n',
-      stderr: '',
+      stderr: `new context "default" in ${dir}\n`,
     });
-    expect((await opossum(['append', '--dir', dir, '{"type":"B","data":1}', '[{"type":"C","data":2},{"type":"D","data":3}]'])).stdout).toBe('3 events appended, at positions 2 to 4\n');
+    expect(await opossum(['append', '--dir', dir, '{"type":"B","data":1}', '[{"type":"C","data":2},{"type":"D","data":3}]'])).toEqual({ code: 0, stdout: '3 events appended, at positions 2 to 4\n', stderr: '' });
     expect(parsed((await opossum(['append', '--json'], { input: ndjson([{ type: 'E', data: null }]), env: { OPOSSUM_DIR: dir } })).stdout)).toEqual([{ first: 5, last: 5, duplicate: false }]);
     expect((await opossum(['append', '--dir', dir, '--type', 'A', '--tag', 'y', '--tag', 'x:1', '--data', '{"n":1}', '--id', 'a1'])).stdout).toBe('1 event there already, at position 1\n');
     const rows = parsed((await opossum(['read', '--dir', dir, '--json'])).stdout);
     expect(rows[0]).toEqual({ position: 1, id: 'a1', type: 'A', tags: ['x:1', 'y'], data: { n: 1 }, metadata: { by: 'me' }, timestamp: '2026-01-01T00:00:00Z' });
     expect(rows.map(({ type }) => type)).toEqual(['A', 'B', 'C', 'D', 'E']);
+  });
+
+  test('says on standard error that it made a context, whose name may be mistyped', async () => {
+    const dir = await storeWith(course);
+    const { code, stdout, stderr } = await opossum(['append', '--dir', dir, '--context', 'defualt', '--type', 'A', '--json']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: `new context "defualt" in ${dir}\n` });
+    expect(parsed(stdout)).toEqual([{ first: 1, last: 1, duplicate: false }]);
   });
 
   test('ends with 4 when its condition fails, and appends when it holds', async () => {
@@ -75,6 +83,11 @@ describe('append', () => {
       expect(stderr).toMatch(new RegExp(`^opossum: LOCK_TIMEOUT: .*${process.pid}.*\n$`));
       const { stdout } = await opossum(['stats', '--dir', dir]);
       expect(stdout).toMatch(new RegExp(`^lock +held by process ${process.pid} on`, 'm'));
+      const owner = path.join(dir, 'default', 'ledger.lock.owner');
+      const record = JSON.parse(fs.readFileSync(owner, 'utf8')) as object;
+      const ended = spawnSync(process.execPath, ['-e', '']).pid;
+      fs.writeFileSync(owner, JSON.stringify({ ...record, pid: ended }));
+      expect((await opossum(['stats', '--dir', dir])).stdout).toMatch(new RegExp(`^lock +left by process ${ended}, which is gone; the next writer takes it over$`, 'm'));
     } finally {
       await hold.release();
     }
@@ -138,6 +151,37 @@ describe('read', () => {
       const { code, stderr } = await running.ended;
       expect([args, code, stderr]).toEqual([args, 0, '']);
     }
+  });
+});
+
+// Windows has no limit of this kind.
+describe.skipIf(process.platform === 'win32')('standard output that takes no more', () => {
+  const message = 'opossum: cannot write to standard output (EFBIG: file too large)';
+
+  const isDevice = (file: string): boolean => fs.statSync(file, { throwIfNoEntry: false })?.isCharacterDevice() === true;
+
+  test('fails a command in one line, wherever it stops', async () => {
+    const dir = await storeWith(Array.from({ length: 500 }, (_, i) => ({ type: 'A', data: 'x'.repeat(200), tags: [`n:${i}`] })), { eventFiles: 'none' });
+    const output = path.join(dir, 'full');
+    fs.writeFileSync(output, Buffer.alloc(2 ** 21));
+    for (const args of [['read'], ['export', '-'], ['stats'], ['doctor'], ['--help']]) {
+      const { code, stderr } = await opossumOnFullDisk(args[0] === '--help' ? args : [...args, '--dir', dir], { output, blocks: 2048 });
+      expect([args, code, stderr]).toEqual([args, 1, `${message}\n`]);
+    }
+    // The first write is cut short, and no error tells of it: the rest must not be passed over.
+    const short = path.join(dir, 'short');
+    expect(await opossumOnFullDisk(['export', '-', '--dir', dir], { output: short, blocks: 8 })).toMatchObject({ code: 1, stderr: `${message}\n` });
+    expect(fs.statSync(short).size).toBeGreaterThan(0);
+  });
+
+  // The limit above would end a process that appends: there proper-lockfile answers its signal.
+  test.skipIf(!isDevice('/dev/full'))('of append says that the events are stored (skipped: where there is no /dev/full)', async () => {
+    const dir = await storeWith(course);
+    for (const [i, args] of [['--json'], []].entries()) {
+      const { code, stderr } = await opossumOnFullDisk(['append', '--type', 'A', ...args, '--dir', dir], { output: '/dev/full', blocks: 2048 });
+      expect([code, stderr]).toEqual([1, `opossum: cannot write to standard output (ENOSPC: no space left on device). The events are stored, at position ${i + 2}.\n`]);
+    }
+    expect(parsed((await opossum(['read', '--json', '--dir', dir])).stdout)).toHaveLength(3);
   });
 });
 
@@ -231,11 +275,36 @@ describe('a folder without a store', () => {
   });
 });
 
+// Windows has no such rights.
+describe.skipIf(process.platform === 'win32')('a folder that this user may not read', () => {
+  test('is told as such: what is wanted is the right to read', async () => {
+    const dir = await storeWith(course);
+    fs.chmodSync(dir, 0o755);
+    fs.chmodSync(path.join(dir, 'default', 'ledger'), 0o000);
+    for (const command of ['read', 'tail']) {
+      const { code, stderr } = await opossumAsAnybody([command, '--dir', dir]);
+      expect(code).toBe(1);
+      expect(stderr).toMatch(/^opossum: .*default cannot be read: EACCES: .*\. Give this user the right to read that\.\n$/);
+    }
+    expect((await opossumAsAnybody(['stats', '--dir', dir])).stderr).toMatch(/^opossum: STORAGE_FAILED: .*default cannot be read: EACCES: /);
+    fs.chmodSync(path.join(dir, 'default'), 0o000);
+    const { code, stderr } = await opossumAsAnybody(['contexts', '--dir', dir]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^opossum: The contexts in .* cannot be listed: EACCES: .*\. Give this user the right to read that\.\n$/);
+    fs.chmodSync(path.join(dir, 'default'), 0o700);
+  });
+});
+
 describe('usage', () => {
   test.each([[['read']], [['nonsense']], [['import', '--dir', '.']], [[]]])('%j ends with 2, on standard error', async (args) => {
     const { code, stdout, stderr } = await opossum(args);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).not.toBe('');
+  });
+
+  test('contexts has no --context', async () => {
+    expect((await opossum(['contexts', '--help'])).stdout).not.toContain('--context');
+    expect((await opossum(['contexts', '--dir', '.', '--context', 'x'])).code).toBe(2);
   });
 
   test('--help lists commands and exit codes on standard output', async () => {

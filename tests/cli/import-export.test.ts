@@ -24,7 +24,7 @@ describe('import', () => {
     const first = await opossum(['import', file, '--dir', dir]);
     expect(first.code).toBe(0);
     // On a slow machine it says what it waits for.
-    expect(['', 'All events are stored; their event files are still being written.\n']).toContain(first.stderr);
+    expect(['', 'All events are stored; their event files are still being written.\n']).toContain(first.stderr.replace(`new context "default" in ${dir}\n`, ''));
     expect(first.stdout).toMatch(/^1,500 events imported, 0 were there already \(\d.* s, [\d,]+ events\/s\)\n$/);
     fs.appendFileSync(file, ndjson([{ id: 'late', type: 'Counted', data: null }]));
     const second = await opossum(['import', file, '--dir', dir, '--json', '--batch-size', '400']);
@@ -38,7 +38,7 @@ describe('import', () => {
     fs.writeFileSync(file, rows.map((row, i) => (i === 1699 ? row.slice(0, 20) : row)).join('\n'));
     const { code, stdout, stderr } = await opossum(['import', file, '--dir', dir]);
     expect({ code, stdout }).toEqual({ code: 7, stdout: '' });
-    expect(stderr).toMatch(/^opossum: INVALID_INPUT: .*events\.ndjson:1700 is not valid JSON: .* 1000 events before it were imported, .* run the same import again.*\n$/);
+    expect(stderr).toMatch(/^new context "default" in .*\nopossum: INVALID_INPUT: .*events\.ndjson:1700 is not valid JSON: .* 1000 events before it were imported, .* run the same import again.*\n$/);
     expect(await headOf(dir)).toBe(1000);
     fs.writeFileSync(file, rows.join('\n'));
     expect((await opossum(['import', file, '--dir', dir])).stdout).toMatch(/^1,500 events imported, 1,000 were there already/);
@@ -52,7 +52,7 @@ describe('import', () => {
     running.process.kill('SIGINT');
     const { code, stdout, stderr } = await running.ended;
     expect({ code, stdout }).toEqual({ code: 130, stdout: '' });
-    expect(stderr).toBe('Interrupted: 2,000 events imported, 0 were there already. Run the same import again to go on: what is stored is skipped.\n');
+    expect(stderr).toBe(`new context "default" in ${dir}\nInterrupted: 2,000 events imported, 0 were there already. Run the same import again to go on: what is stored is skipped.\n`);
     const again = await opossum(['import', '-', '--dir', dir, '--batch-size', '700'], { input: ndjson(numbered(2500)) });
     expect(again.stdout).toMatch(/^500 events imported, 2,000 were there already/);
     expect(await headOf(dir)).toBe(2500);
@@ -99,6 +99,25 @@ describe('export', () => {
     expect(await opossum(['export', path.join(dir, 'no', 'where'), '--dir', dir])).toMatchObject({ code: 7 });
     expect(fs.readdirSync(dir).sort()).toEqual(['default', 'out.ndjson']);
   });
+});
+
+// Windows has no such signals.
+test.skipIf(process.platform === 'win32').each([
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+  ['SIGHUP', 129],
+] as const)('an export that gets %s leaves nothing behind, says how to go on, and ends with %i', async (signal, code) => {
+  const dir = freshFolder();
+  const store = await openStore({ directory: dir, durability: 'os', eventFiles: 'none' });
+  // Enough that the signal comes before the end.
+  for (let n = 0; n < 6; n++) await store.append(Array.from({ length: 10_000 }, () => ({ type: 'A', data: 'x'.repeat(400) })));
+  await store.close();
+  const out = path.join(dir, 'out.ndjson');
+  const running = new Running(['export', out, '--dir', dir]);
+  while (!fs.readdirSync(dir).some((name) => name.endsWith('.part'))) await new Promise((resolve) => setTimeout(resolve, 2));
+  running.process.kill(signal);
+  expect(await running.ended).toEqual({ code, stdout: '', stderr: `Interrupted: ${out} was not written, and the store is as it was. Run the same export again.\n` });
+  expect(fs.readdirSync(dir)).toEqual(['default']);
 });
 
 const data = process.env['OPOSSUM_DATA'];

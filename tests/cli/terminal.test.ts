@@ -105,17 +105,28 @@ test('an output whose reader went away ends the command quietly', async () => {
   await expect(output.write('y')).rejects.toBeInstanceOf(OutputClosed);
 });
 
+test('an output that takes no more is an error in one line, with what was done all the same', async () => {
+  const stream = new FakeStream(false);
+  const output = outputOn(stream);
+  stream._write = (_chunk, _encoding, done) => done(Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' }));
+  const message = 'cannot write to standard output (ENOSPC: no space left on device)';
+  await expect(output.write('x')).rejects.toMatchObject({ message, exitCode: 1 });
+  await expect(output.result('y', 'It is done.')).rejects.toMatchObject({ message: `${message}. It is done.`, exitCode: 1 });
+});
+
 test('exit codes follow from errors', () => {
   expect([
     exitCodeOf(usageError('x')),
     exitCodeOf(new Interrupted()),
+    exitCodeOf(new Interrupted('SIGTERM')),
+    exitCodeOf(new Interrupted('SIGHUP')),
     exitCodeOf(new OutputClosed()),
     exitCodeOf(new LockTimeoutError('x')),
     exitCodeOf(new PositionAheadError(2, 1)),
     exitCodeOf(new StorageFailedError('x', 'unknown')),
     exitCodeOf(Object.assign(new Error('x'), { code: 'toString' })),
     exitCodeOf('x'),
-  ]).toEqual([2, 130, 0, 6, 7, 1, 1, 1]);
+  ]).toEqual([2, 130, 143, 129, 0, 6, 7, 1, 1, 1]);
 });
 
 test('text helpers', () => {

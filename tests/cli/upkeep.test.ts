@@ -92,6 +92,30 @@ describe('repair', () => {
     expect(fs.readdirSync(inStore(dir, 'events', '0000001'))).toHaveLength(12);
   });
 
+  test('tells alike things together, and in a dry run in the words in which it does them', async () => {
+    const dir = freshFolder();
+    const opened = await openStore({ directory: dir });
+    await Promise.all(Array.from({ length: 420 }, (_, n) => opened.append(Array.from({ length: 10 }, (_one, i) => ({ id: `e${n * 10 + i + 1}`, type: 'A', data: i })))));
+    await opened.close();
+    // Of two stretches of the ledger nothing is left; some event files of what lies between them are damaged too.
+    const ledger = fs.readFileSync(inStore(dir, 'ledger'));
+    const frames = framesOf(Buffer.from(ledger));
+    for (const { offset, end } of [...frames.slice(20, 120), ...frames.slice(150, 200)]) ledger.fill(0, offset, end);
+    fs.writeFileSync(inStore(dir, 'ledger'), ledger);
+    for (const n of [1201, 1202, 1203, 1205, 1300]) fs.writeFileSync(inStore(dir, 'events', '0000002', `00000${n}.json`), 'wrong');
+    for (const name of ['index/0000000000.idx', 'checkpoint']) expect(fs.existsSync(inStore(dir, name))).toBe(true);
+    const dry = (await opossum(['repair', '--dir', dir])).stdout.split('\n');
+    expect(dry.slice(1, -2)).toEqual([
+      expect.stringMatching(/^ {2}ledger: .* A new ledger with a new id is made, up to position 4200; /) as string,
+      '  ledger: The 100 batches of positions 191 to 1190 are put together again. Likewise 1 more, the last from position 1491 on.',
+      '  event file events/0000002/000001201.json: The event file differs from event 1201 in the ledger: it is moved to the quarantine and written again. Likewise 4 more: positions 1202 to 1203, 1205, 1300.',
+      '  index block index/0000000000.idx: The block belongs to another ledger: it is moved to the quarantine and made again from the ledger.',
+      '  checkpoint: The checkpoint belongs to another ledger: a new one is written.',
+    ]);
+    const applied = (await opossum(['repair', '--dir', dir, '--apply'])).stdout.split('\n');
+    expect(applied.slice(1, -2)).toEqual(dry.slice(1, -2));
+  });
+
   test('of a folder into which another ledger was copied asks what to believe', async () => {
     const [dir, other] = [await store(), await store(2)];
     const opened = await openStore({ directory: other });
@@ -159,7 +183,7 @@ describe('backup', () => {
     // Event files take long enough that the signal comes before the end.
     while (!fs.existsSync(path.join(dest, '.backup-default', 'default', 'events'))) await new Promise((resolve) => setTimeout(resolve, 2));
     running.process.kill('SIGINT');
-    expect(await running.ended).toEqual({ code: 130, stdout: '', stderr: '' });
+    expect(await running.ended).toEqual({ code: 130, stdout: '', stderr: 'Interrupted: the store is as it was, and no copy was damaged. Run the same backup again to complete it.\n' });
     expect(fs.readdirSync(dest)).toEqual([]);
     expect((await opossum(['backup', dest, '--dir', dir])).code).toBe(0);
   });
@@ -169,8 +193,22 @@ describe('doctor', () => {
   test('is content with a sound folder', async () => {
     const dir = await store();
     const result = await opossum(['doctor', '--dir', dir]);
-    expect(result).toEqual({ code: 0, stdout: `OK  ${inStore(dir)}: no warnings.\nWhether the stored events are sound, "opossum verify" tells.\n`, stderr: '' });
+    expect(result).toEqual({ code: 0, stdout: `OK  ${inStore(dir)}: no warnings.\nIt did not read the events: whether they are sound, "opossum verify" tells.\n`, stderr: '' });
     expect(parsed((await opossum(['doctor', '--dir', dir, '--json'])).stdout)).toEqual([{ ok: true, folder: inStore(dir), findings: [] }]);
+  });
+
+  test('of a store that no command can open, and of one without its event files, warns', async () => {
+    const dir = await store(30);
+    flip(inStore(dir, 'ledger'), Math.floor(fs.statSync(inStore(dir, 'ledger')).size / 2));
+    expect((await opossum(['read', '--dir', dir])).code).toBe(5);
+    const damaged = await opossum(['doctor', '--dir', dir]);
+    expect(damaged.code).toBe(3);
+    expect(damaged.stdout).toMatch(/ {2}warning cannot-be-opened: The store cannot be opened for reading \(LEDGER_CORRUPT\): .*\n {4}Run "opossum verify" /);
+    const bare = await store();
+    fs.rmSync(inStore(bare, 'events'), { recursive: true });
+    const { code, stdout } = await opossum(['doctor', '--dir', bare]);
+    expect(code).toBe(3);
+    expect(stdout).toMatch(/^WARNING {2}.*: 1 warning\.\n {2}warning event-files-gone: .*\n {4}Run "opossum repair --apply"/);
   });
 
   test('ends with 3 when it warns, and says what to do', async () => {

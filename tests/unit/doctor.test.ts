@@ -62,7 +62,9 @@ const well: DoctorFacts = {
   markers: [],
   fileSystem: { type: 0xef53, freeBytes: 50e9, totalBytes: 100e9 },
   ledger: { head: 5, size: 1000, newestMs: now - 3_600_000, damage: undefined },
+  openingFailure: undefined,
   checkpoint: 'right',
+  isEventFolderGone: false,
   missingEventFiles: 0,
   lock: undefined,
   isUnsynced: false,
@@ -92,6 +94,8 @@ describe('decisions', () => {
     ['less than 1 % free', room(4e9, 500e9), ['warning disk-space']],
     ['less than 1 %, but 11 GB free', room(11e9, 2000e9), []],
     ['a damaged end', { ledger: { ...well.ledger, damage: 'broken' } }, ['warning ledger-damaged']],
+    ['a store that cannot be opened', { openingFailure: { code: 'LEDGER_CORRUPT', message: 'Broken.' } }, ['warning cannot-be-opened']],
+    ['no folder of event files', { isEventFolderGone: true }, ['warning event-files-gone']],
     ['a newest append 61 s ahead of the clock', newest(now + 61_000), ['warning clock-behind']],
     ['a newest append 59 s ahead of the clock', newest(now + 59_000), []],
     ['a lock of a live process', { lock: { owner, state: 'alive', untouchedMs: 500 } }, ['note lock-held']],
@@ -116,8 +120,8 @@ describe('decisions', () => {
   });
 
   test('say what was seen and what to do', () => {
-    const all = judge({ ...well, markers: ['.dropbox'], isUnsynced: true, isRepairing: true, checkpoint: 'missing', missingEventFiles: 1, leftovers: [{ name: 'a.tmp', ageMs: 1e9 }], lock: { owner, state: 'dead', untouchedMs: 0 } });
-    expect(all).toHaveLength(7);
+    const all = judge({ ...well, markers: ['.dropbox'], isUnsynced: true, isRepairing: true, openingFailure: { code: 'LEDGER_CORRUPT', message: 'Broken.' }, checkpoint: 'missing', isEventFolderGone: true, missingEventFiles: 1, leftovers: [{ name: 'a.tmp', ageMs: 1e9 }], lock: { owner, state: 'dead', untouchedMs: 0 } });
+    expect(all).toHaveLength(9);
     for (const { message, advice } of all) {
       expect(message).toMatch(/^[A-Z\d/].*[.)]$/);
       expect(advice).toMatch(/^[A-Z"].*\.$/);
@@ -188,6 +192,31 @@ describe('a folder', () => {
     const folder = await storeIn(directory);
     fs.writeFileSync(path.join(folder, '.checkpoint.abc.tmp'), '');
     expect(await look(directory, systemPorts)).toMatchObject({ ok: true });
+  });
+
+  test('whose ledger is damaged before the end does not open, and says so', async () => {
+    const directory = freshFolder();
+    const folder = await storeIn(directory);
+    const ledger = path.join(folder, 'ledger');
+    const bytes = fs.readFileSync(ledger);
+    bytes[Math.floor(bytes.length / 2)]! ^= 1;
+    fs.writeFileSync(ledger, bytes);
+    const before = snapshot(folder);
+    const report = await look(directory);
+    expect(report.ok).toBe(false);
+    expect(report.findings).toMatchObject([{ code: 'cannot-be-opened', message: expect.stringMatching(/^The store cannot be opened for reading \(LEDGER_CORRUPT\): .*byte/) as string }]);
+    expect(snapshot(folder)).toEqual(before);
+  });
+
+  test('whose event files are gone', async () => {
+    const directory = freshFolder();
+    fs.rmSync(path.join(await storeIn(directory), 'events'), { recursive: true });
+    expect(codes(await look(directory))).toEqual(['event-files-gone']);
+    const bare = freshFolder();
+    const store = await openStore({ directory: bare, eventFiles: 'none' });
+    await store.append({ type: 'A', data: 1 });
+    await store.close();
+    expect(codes(await look(bare, systemPorts))).toEqual([]);
   });
 
   test('whose clock went back', async () => {

@@ -14,6 +14,7 @@ import type { LockOwner } from '../../locking/lock.js';
 import { readHolder } from '../../locking/owner.js';
 import { readCheckpoint, type Checkpoint } from '../checkpoint.js';
 import type { EnginePorts } from '../engine.js';
+import { openEngine } from '../open-store.js';
 import { cloudMarkers } from './doctor-places.js';
 
 export type DoctorFacts = {
@@ -27,7 +28,11 @@ export type DoctorFacts = {
   readonly markers: readonly string[];
   readonly fileSystem: FileSystemFacts | undefined;
   readonly ledger: LedgerFacts;
+  /** What opening it for reading ran into; undefined too when the end of the ledger has told already. */
+  readonly openingFailure: { readonly code: string; readonly message: string } | undefined;
   readonly checkpoint: 'right' | 'missing' | 'foreign or damaged';
+  /** The folder of event files is not there, though files of the store were complete on disk. */
+  readonly isEventFolderGone: boolean;
   /** Event files that are not there, of those that need not be there yet; counted up to `maxLooked`. */
   readonly missingEventFiles: number;
   readonly lock: LockFacts | undefined;
@@ -76,7 +81,9 @@ export async function gatherFacts(folder: string, ports: EnginePorts): Promise<D
       markers: await findMarkers([folder, realFolder], disk),
       fileSystem: await quietly(() => disk.fileSystem(realFolder)),
       ledger,
+      openingFailure: ledger.damage === undefined ? await tryToOpen(folder, ports) : undefined,
       checkpoint: checkpoint ? 'right' : (await disk.stat(path.join(folder, 'checkpoint'))) ? 'foreign or damaged' : 'missing',
+      isEventFolderGone: checkpoint?.eventFiles !== undefined && checkpoint.eventFiles.position > 0 && (await disk.stat(path.join(folder, 'events'))) === undefined,
       missingEventFiles: 'header' in opened ? await countMissing(folder, opened.header, checkpoint?.eventFiles?.position ?? 0, ledger.head, disk) : 0,
       lock: await lookAtLock(folder, nowMs, disk),
       isUnsynced: await isUnsynced(folder, disk),
@@ -94,6 +101,18 @@ async function openOrDamage(folder: string, disk: Disk): Promise<{ file: DiskFil
   } catch (error) {
     if (isOpossumError(error, 'LEDGER_CORRUPT')) return { damage: error.message };
     throw error;
+  }
+}
+
+/** Opens the store as a reader does, which follows the chain from the newest index block on. */
+async function tryToOpen(folder: string, ports: EnginePorts): Promise<DoctorFacts['openingFailure']> {
+  try {
+    const store = await openEngine({ directory: path.dirname(folder), context: path.basename(folder), readOnly: true }, ports);
+    await store.close();
+    return undefined;
+  } catch (error) {
+    if (!isOpossumError(error)) throw error;
+    return { code: error.code, message: error.message };
   }
 }
 

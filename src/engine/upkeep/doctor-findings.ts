@@ -26,7 +26,7 @@ const leastFreeShare = 0.01;
 const amplyFreeBytes = 10e9;
 
 export function judge(facts: DoctorFacts): DoctorFinding[] {
-  return [cloudFolder, fileSystem, diskSpace, ledgerEnd, clock, lock, unsynced, repairing, checkpoint, eventFiles, leftovers].flatMap((look) => look(facts) ?? []);
+  return [cloudFolder, fileSystem, diskSpace, ledgerEnd, opening, clock, lock, unsynced, repairing, checkpoint, eventFolder, eventFiles, leftovers].flatMap((look) => look(facts) ?? []);
 }
 
 type Look = (facts: DoctorFacts) => DoctorFinding | undefined;
@@ -71,6 +71,12 @@ const diskSpace: Look = ({ fileSystem: facts }) => {
 const ledgerEnd: Look = ({ ledger }) =>
   ledger.damage === undefined ? undefined : warning('ledger-damaged', ledger.damage, 'Run "opossum verify" to see all of it, then "opossum repair", which says what it would do before it does it.');
 
+const opening: Look = ({ openingFailure: failure }) => {
+  if (!failure) return undefined;
+  const advice = 'Run "opossum verify" to see all that is wrong, then "opossum repair", which says what it would do before it does it.';
+  return warning('cannot-be-opened', `The store cannot be opened for reading (${failure.code}): ${failure.message}`, advice);
+};
+
 const clock: Look = ({ ledger, nowMs }) => {
   if (ledger.newestMs === undefined || ledger.newestMs <= nowMs + clockSlackMs) return undefined;
   return warning(
@@ -108,6 +114,11 @@ const checkpoint: Look = ({ checkpoint: state, ledger, ...facts }) => {
     'Append something, or run "opossum repair --apply", to have it written. Without it, damage to the last events can go unnoticed. Stores that are only written with durability "os" have none.',
   );
 };
+
+const eventFolder: Look = ({ isEventFolderGone }) =>
+  isEventFolderGone
+    ? warning('event-files-gone', 'The folder of event files is missing, though events are stored and had files there.', 'Run "opossum repair --apply": it writes them from the ledger. Until then nothing can heal the ledger.')
+    : undefined;
 
 const eventFiles: Look = ({ missingEventFiles: missing, ...facts }) => {
   if (missing === 0) return undefined;

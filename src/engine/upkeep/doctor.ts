@@ -23,8 +23,8 @@ export type DoctorReport = {
 
 /**
  * Looks at where a store lies and what is beside its events: synchronised folders, file systems that do not keep the
- * promises a store needs, the clock, locks, what crashes left behind. Takes no lock and changes nothing; it does not read
- * all events, which `verifyContext` does.
+ * promises a store needs, the clock, locks, what crashes left behind; and opens it as a reader does. Takes no lock and
+ * changes nothing; it does not read the events, which `verifyContext` does.
  *
  * @example const { ok, findings } = await doctorContext({ directory: './data' })
  * @throws InvalidInputError when there is no such store; UnsupportedFormatError; StorageFailedError when it cannot be read.

@@ -95,8 +95,8 @@ export class Healer {
     await this.moveAside(where);
   }
 
-  async replaceCheckpoint(bytes: Buffer | undefined, message: string): Promise<void> {
-    this.#options.log.add({ what: 'checkpoint', where: 'checkpoint', message }, false);
+  async replaceCheckpoint(bytes: Buffer | undefined, reason: 'is missing' | 'is damaged' | 'belongs to another ledger' | 'says what is not true'): Promise<void> {
+    this.#options.log.add({ what: 'checkpoint', where: 'checkpoint', message: `The checkpoint ${reason}: a new one is written.` }, false);
     if (bytes) await this.#replace('checkpoint', bytes);
   }
 

@@ -185,30 +185,54 @@ export class Rebuild {
     const move = source === undefined ? '' : source === 'ledger' ? ' It is moved to the quarantine.' : ` It lies in ${path.dirname(source)} since an earlier repair.`;
     const message = `${damage}${move} A new ledger with a new id is made, up to position ${plan.head}; undamaged batches: ${whole}; put together from event files and from what is left of them: ${plan.batches.length - whole}.`;
     log.add({ what: 'ledger', where: 'ledger', message }, true);
-    for (const batch of plan.batches) {
-      if (typeof batch === 'number' || batch.origins.every((origin) => origin === 'lost')) continue;
-      const last = batch.first + batch.origins.length - 1;
-      log.add({ what: 'ledger', where: 'ledger', position: batch.first, message: `The batch of positions ${batch.first} to ${last} is put together again.` }, true);
+    for (const { first, last, batches } of madeStretches(plan)) {
+      const positions = first === last ? `position ${first}` : `positions ${first} to ${last}`;
+      const what = batches === 1 ? `The batch of ${positions} is` : `The ${batches} batches of ${positions} are`;
+      log.add({ what: 'ledger', where: 'ledger', position: first, message: `${what} put together again.` }, true);
     }
   }
 
   /** For a dry run: what will be healed once the new ledger is there. */
   async #listDerived({ plan, eventFiles, sources }: Draft): Promise<void> {
-    const { directory, healer, breather, signal } = this.#options;
+    const { directory, healer, breather, checkpoint, signal } = this.#options;
     const { disk } = this.#ports;
     const codec = eventFiles === 'none' ? undefined : await openEventFileCodec(eventFiles);
     for await (const batch of plannedBatches(plan, sources)) {
       if (codec) await healer.healEventFiles(batch, codec, 0);
     }
     healer.listPending();
-    const reason = 'The block belongs to the damaged ledger.';
     const names = await this.#indexNames();
-    for (const block of blockNumbers(names)) await healer.healBlock({ name: blockFileName(block), first: block * blockSize + 1, reason });
-    for (const group of keysNumbers(names)) await healer.healBlock({ name: keysFileName(group), first: group * blocksPerGroup * blockSize + 1, reason });
-    await healer.replaceCheckpoint(undefined, 'The checkpoint is written anew.');
+    const files = [
+      ...blockNumbers(names).map((block) => ({ name: blockFileName(block), first: block * blockSize + 1, size: blockSize })),
+      ...keysNumbers(names).map((group) => ({ name: keysFileName(group), first: group * blocksPerGroup * blockSize + 1, size: blocksPerGroup * blockSize })),
+    ];
+    for (const { name, first, size } of files) {
+      // In a dry run nothing is written: what the file should hold does not matter, only that there should be one.
+      if (first + size - 1 <= plan.head) await healer.healBlock({ name, first, reason: 'The block belongs to another ledger.', expected: Buffer.alloc(0) });
+      else await healer.healBlock({ name, first, reason: 'The block is about positions that the ledger does not hold.' });
+    }
+    const isThere = (await disk.stat(path.join(directory, 'checkpoint'))) !== undefined;
+    const reason = !isThere ? 'is missing' : (await checkpoint.read()) ? 'belongs to another ledger' : 'is damaged';
+    if (isThere || plan.head > 0) await healer.replaceCheckpoint(undefined, reason);
     const { temporary } = await surveyFolder({ directory, eventFiles, head: plan.head, disk, breather, signal });
     for (const where of temporary) await healer.healLeftover(where);
   }
+}
+
+/** Positions (inclusive) of batches that follow each other and are put together again. */
+function madeStretches({ batches }: RebuildPlan): { first: number; last: number; batches: number }[] {
+  const stretches: { first: number; last: number; batches: number }[] = [];
+  let open: (typeof stretches)[number] | undefined;
+  for (const batch of batches) {
+    if (typeof batch === 'number' || batch.origins.every((origin) => origin === 'lost')) {
+      open = undefined;
+      continue;
+    }
+    if (!open) stretches.push((open = { first: batch.first, last: batch.first, batches: 0 }));
+    open.last = batch.first + batch.origins.length - 1;
+    open.batches++;
+  }
+  return stretches;
 }
 
 /** The damaged ledger; undefined when what has its name is no file. */

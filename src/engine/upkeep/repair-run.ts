@@ -194,7 +194,7 @@ export class RepairRun {
     const reason = !isThere ? 'is missing' : sound ? 'says what is not true' : found ? 'belongs to another ledger' : 'is damaged';
     // Which event files are durable, nobody knows now: the next writer compares them all.
     const checkpoint = { ledgerId: header.ledgerId.toString('hex'), durable: head, eventFiles: undefined };
-    await this.#healer.replaceCheckpoint(encodeCheckpoint(checkpoint), `The checkpoint ${reason}: a new one is written.`);
+    await this.#healer.replaceCheckpoint(encodeCheckpoint(checkpoint), reason);
   }
 
   #report(outcome: Pick<RepairReport, 'applied' | 'ok' | 'head' | 'lost'>): RepairReport {
