@@ -114,6 +114,14 @@ describe('the outside world', () => {
   });
 });
 
+describe('tests', () => {
+  test('in every folder are part of what vitest runs', () => {
+    const folders = (fs.readdirSync(path.join(root, 'tests'), { recursive: true }) as string[]).filter((name) => name.endsWith('.test.ts') && name.includes(path.sep)).map((name) => name.split(path.sep)[0]!);
+    const config = fs.readFileSync(path.join(root, 'vitest.config.ts'), 'utf8');
+    expect([...new Set(folders)].filter((folder) => !config.includes(`'${folder}'`))).toEqual([]);
+  });
+});
+
 describe('files', () => {
   test('have no default exports', () => {
     expect(breaches(({ text }) => (/^export default/m.test(withoutComments(text)) ? ['export default'] : []))).toEqual([]);
