@@ -32,12 +32,18 @@ export class GuardedLock implements ContextLock {
     } catch (error) {
       if (!this.#reserve || !isOpossumError(error) || !['EMFILE', 'ENFILE'].includes(String(error.details.code))) throw error;
       // It stays free until the next time, for reading and removing the same file on release.
-      await this.close();
+      await this.#giveReserve();
       return lock.acquire(timeoutMs, signal);
     }
   }
 
+  /** Whoever removes the folder as soon as the store is closed must find nothing new in it. */
   async close(): Promise<void> {
+    await this.#giveReserve();
+    await this.#options.lock.settle?.();
+  }
+
+  async #giveReserve(): Promise<void> {
     const reserve = this.#reserve;
     this.#reserve = undefined;
     await reserve?.close();

@@ -13,7 +13,7 @@ import { lockFilesOf, type LockFiles } from './lock-files.js';
 import { FileLockHold } from './lock-hold.js';
 import { LockWatch } from './lock-watch.js';
 import type { ContextLock, LockHold, LockKind } from './lock.js';
-import { holdDirectory } from './proper-lockfile.js';
+import { holdDirectory, removed } from './proper-lockfile.js';
 import { readHolder } from './owner.js';
 import { WaitingMark } from './waiting-mark.js';
 
@@ -61,6 +61,10 @@ class FileLock implements ContextLock {
     } catch (error) {
       throw isOpossumError(error) || (signal?.aborted && error === signal.reason) ? error : cannotLock(this.#directory, error);
     }
+  }
+
+  settle(): Promise<void> {
+    return removed(this.#files.lock);
   }
 
   async #acquire(timeoutMs: number, signal: AbortSignal | undefined): Promise<LockHold> {

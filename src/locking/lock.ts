@@ -23,6 +23,8 @@ export interface ContextLock {
    * @throws LockTimeoutError that names the owner; StorageFailedError when the folder cannot be written; `signal.reason`.
    */
   acquire(timeoutMs: number, signal?: AbortSignal): Promise<LockHold>;
+  /** Resolves when nothing of a lock that was given back is left in the folder; absent where nothing ever is. */
+  settle?(): Promise<void>;
 }
 
 export interface LockHold {

@@ -61,8 +61,16 @@ export async function holdDirectory(lockPath: string, { key, staleMs, onLost }: 
  * takes milliseconds when the device is busy; renaming a lock directory first frees its name without that.
  */
 export function removeLater(directory: string): void {
-  lockFileSystem.rmdir(directory, () => undefined);
+  const removal = new Promise<void>((resolve) => lockFileSystem.rmdir(directory, () => resolve())).then(() => void removals.delete(directory));
+  removals.set(directory, removal);
 }
+
+/** Resolves when what was left behind of the lock at this path, by `removeLater`, is gone. */
+export async function removed(lockPath: string): Promise<void> {
+  await Promise.all([...removals].map(([directory, removal]) => (directory.startsWith(`${lockPath}.`) ? removal : undefined)));
+}
+
+const removals = new Map<string, Promise<void>>();
 
 let loading: Promise<{ lock: typeof import('proper-lockfile').lock }> | undefined;
 

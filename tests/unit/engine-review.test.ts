@@ -65,6 +65,16 @@ describe('an emptied ledger', () => {
   });
 });
 
+test('a closed store leaves nothing of its lock behind, so its folder can be removed at once', async () => {
+  for (let i = 0; i < 100; i++) {
+    const directory = freshFolder();
+    const store = await openStore({ directory, eventFiles: 'none' });
+    await store.append(event('a'));
+    await store.close();
+    expect(fs.readdirSync(path.join(directory, 'default')).filter((name) => name.startsWith('ledger.lock'))).toEqual([]);
+  }
+});
+
 describe('the checkpoint', () => {
   test('is not written anew by who changed nothing', async () => {
     const directory = freshFolder();
