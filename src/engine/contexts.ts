@@ -48,7 +48,7 @@ export async function deleteContext(directory: string, name: string): Promise<vo
   } catch (error) {
     throw new StorageFailedError(`Context ${folder} could not be deleted: ${messageOf(error)}.`, 'unknown', { code: codeOf(error) }, error);
   } finally {
-    await hold.release();
+    await hold.release({ cleanly: true });
   }
 }
 

@@ -4,7 +4,7 @@ import type { Disk } from '../disk/disk.js';
 import type { LockFiles } from './lock-files.js';
 import type { LockHold, LockOwner } from './lock.js';
 import { readOwnerRecord, writeOwnerRecord } from './owner.js';
-import { removeLater, type HeldDirectory } from './proper-lockfile.js';
+import { removed, removeLater, type HeldDirectory } from './proper-lockfile.js';
 import type { WaitingMark } from './waiting-mark.js';
 
 export type FileLockHoldOptions = {
@@ -78,12 +78,14 @@ export class FileLockHold implements LockHold {
     return this.#options.mark.isSet();
   }
 
-  async release(): Promise<void> {
-    if (this.#released) return;
-    this.#released = true;
-    const keep = await this.#clearAway().catch(() => false);
-    // What cannot be removed goes stale, and then others take it over.
-    await this.#options.directory.release({ keep }).catch(() => undefined);
+  async release({ cleanly = false }: { readonly cleanly?: boolean } = {}): Promise<void> {
+    if (!this.#released) {
+      this.#released = true;
+      const keep = await this.#clearAway().catch(() => false);
+      // What cannot be removed goes stale, and then others take it over.
+      await this.#options.directory.release({ keep }).catch(() => undefined);
+    }
+    if (cleanly) await removed(this.#options.files.lock);
   }
 
   /** Frees the lock's name, unless the lock is somebody else's by now. */

@@ -36,8 +36,11 @@ export interface LockHold {
   readonly takenFrom?: LockOwner | undefined;
   /** Whether another process waits for the lock. Costs about a microsecond. */
   othersWait(): boolean;
-  /** Gives the lock up. When others wait, the next `acquire` of this process lets one of them go first. Never throws. */
-  release(): Promise<void>;
+  /**
+   * Gives the lock up; with `cleanly` it resolves only when nothing of it is left in the folder. When others wait, the next
+   * `acquire` of this process lets one of them go first. Never throws.
+   */
+  release(options?: { readonly cleanly?: boolean }): Promise<void>;
 }
 
 /** `'ledger'`: held for moments, by whoever appends. `'lease'`: kept for days by one process, while others stand by. */

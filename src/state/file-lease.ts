@@ -45,7 +45,7 @@ export class FileLease implements StateLease {
     this.#cancelLook();
     // First the signal: nobody may go on with what the lease protects while another takes it.
     this.#ended.abort(reason);
-    await this.#options.hold.release();
+    await this.#options.hold.release({ cleanly: true });
     this.#options.onReleased();
   }
 

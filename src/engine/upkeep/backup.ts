@@ -148,7 +148,7 @@ class Backup {
       await this.#verify(path.resolve(this.#options.destination));
       return report;
     } finally {
-      await hold.release();
+      await hold.release({ cleanly: true });
     }
   }
 
@@ -243,7 +243,7 @@ class Backup {
     } catch {
       // Why the backup failed tells more.
     }
-    await hold.release();
+    await hold.release({ cleanly: true });
     for (let attempt = 1; ; attempt++) {
       try {
         return await disk.removeDirectory(workshop);

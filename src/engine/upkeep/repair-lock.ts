@@ -18,7 +18,7 @@ export async function lockForRepair(directory: string, { openLock, clock }: Engi
     });
   for (const endMs = clock.monotonic() + watchMs; clock.monotonic() < endMs; await sleep(clock, lookMs)) {
     if (!hold.othersWait()) continue;
-    await hold.release();
+    await hold.release({ cleanly: true });
     throw busy(directory, { directory }, undefined);
   }
   return hold;

@@ -88,7 +88,7 @@ export async function repairOn(options: RepairOptions, ports: EnginePorts): Prom
         if (hold.lost) throw lockLost(directory);
       });
     } finally {
-      await hold.release();
+      await hold.release({ cleanly: true });
     }
   } catch (error) {
     if (isOpossumError(error) || error === signal?.reason) throw error;
