@@ -8,7 +8,7 @@ import { EventIdConflictError, PositionAheadError, type OpossumError } from '../
 import type { PreparedEvent } from '../core/event.js';
 import { sameContent } from '../core/same-content.js';
 import type { Awaitable } from '../disk/disk.js';
-import { whenReady } from '../indexing/when-ready.js';
+import { whenReady } from '../disk/when-ready.js';
 import type { AppendCall } from './call.js';
 import type { LedgerView } from './ledger-view.js';
 

@@ -1,5 +1,6 @@
 import { isOpossumError } from '../core/errors.js';
 import type { Disk, DiskFile } from '../disk/disk.js';
+import { isOutOfDescriptors } from '../disk/error-code.js';
 import type { ContextLock, LockHold } from '../locking/lock.js';
 import type { LedgerPlace } from './ledger-place.js';
 
@@ -30,7 +31,7 @@ export class GuardedLock implements ContextLock {
     try {
       return await lock.acquire(timeoutMs, signal);
     } catch (error) {
-      if (!this.#reserve || !isOpossumError(error) || !['EMFILE', 'ENFILE'].includes(String(error.details.code))) throw error;
+      if (!this.#reserve || !isOpossumError(error) || !isOutOfDescriptors(error.details)) throw error;
       // It stays free until the next time, for reading and removing the same file on release.
       await this.#giveReserve();
       return lock.acquire(timeoutMs, signal);

@@ -5,7 +5,7 @@
  */
 import { StorageFailedError } from '../core/errors.js';
 import type { Awaitable, Disk, FileStat } from '../disk/disk.js';
-import { whenReady } from '../indexing/when-ready.js';
+import { whenReady } from '../disk/when-ready.js';
 
 export class LedgerPlace {
   /** The disk, refusing to make files and folders once the ledger is not in its place. */

@@ -11,7 +11,7 @@ import type { Awaitable } from '../disk/disk.js';
 import { codeOf } from '../disk/error-code.js';
 import type { EventIndex } from '../indexing/event-index.js';
 import { blockSize } from '../indexing/segment.js';
-import { whenReady } from '../indexing/when-ready.js';
+import { whenReady } from '../disk/when-ready.js';
 import type { Ledger } from '../ledger/ledger.js';
 import { decodeText } from '../ledger/record.js';
 import { Breather } from './breather.js';

@@ -6,7 +6,7 @@ import type { EventStore } from '../core/event-store.js';
 import { describe } from '../core/json.js';
 import { checkName } from '../core/names.js';
 import type { Disk } from '../disk/disk.js';
-import { codeOf, messageOf } from '../disk/error-code.js';
+import { codeOf, isOutOfDescriptors, messageOf } from '../disk/error-code.js';
 import type { EventFileFormat } from '../ledger/header.js';
 import { FileStateStore } from '../state/file-state-store.js';
 import { checkDirectory, refuseContextWithin } from './context-location.js';
@@ -136,7 +136,7 @@ function cannotOpen(folder: string, error: unknown): StorageFailedError {
       ? 'Give this user the right to write there, or open the store with readOnly: true.'
       : code === 'ENOSPC'
         ? 'The disk is full: make room and open the store again.'
-        : code === 'EMFILE' || code === 'ENFILE'
+        : isOutOfDescriptors(error)
           ? 'Too many files are open: close some, or raise the limit (ulimit -n), and open the store again.'
           : 'Mend the cause and open the store again.';
   return new StorageFailedError(`The store in ${folder} cannot be opened: ${messageOf(error)}. ${hint}`, 'not-committed', { directory: folder, code }, error);

@@ -4,7 +4,7 @@ import type { EventSource } from '../core/event-stream.js';
 import type { SequencedEvent } from '../core/event.js';
 import type { Query } from '../core/query.js';
 import type { Awaitable } from '../disk/disk.js';
-import { whenReady } from '../indexing/when-ready.js';
+import { whenReady } from '../disk/when-ready.js';
 import type { Engine } from './engine.js';
 import type { Durability } from './ledger-view.js';
 

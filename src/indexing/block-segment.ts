@@ -25,7 +25,7 @@ import type { KeySource } from './merge-keys.js';
 import type { OpenFiles } from './open-files.js';
 import type { CachedPage, PageCache, PageOwner } from './page-cache.js';
 import type { Segment } from './segment.js';
-import { whenReady } from './when-ready.js';
+import { whenReady } from '../disk/when-ready.js';
 
 /** Most heads fit into the first read. */
 const headReadBytes = 4096;

@@ -14,7 +14,7 @@ import { MemorySegment } from './memory-segment.js';
 import { findMatches, planQuery, type QueryPlan } from './query-plan.js';
 import { SealedBlocks, type ScannedFrame, type SealedBlocksOptions } from './sealed-blocks.js';
 import { blockSize as standardBlockSize, blocksPerGroup as standardBlocksPerGroup, type Segment } from './segment.js';
-import { whenReady } from './when-ready.js';
+import { whenReady } from '../disk/when-ready.js';
 
 export type { PositionCursor, PositionRange, ScannedFrame };
 

@@ -1,6 +1,6 @@
 import type { Awaitable, Disk, DiskFile } from '../disk/disk.js';
 import { isOutOfDescriptors } from '../disk/error-code.js';
-import { whenReady } from './when-ready.js';
+import { whenReady } from '../disk/when-ready.js';
 
 type OpenFile = {
   readonly path: string;

@@ -20,7 +20,7 @@ import { MergedKeys, type BlocksToMerge } from './merged-keys.js';
 import { OpenFiles } from './open-files.js';
 import { PageCache } from './page-cache.js';
 import type { Segment } from './segment.js';
-import { whenReady } from './when-ready.js';
+import { whenReady } from '../disk/when-ready.js';
 import { writeWhole } from './write-block.js';
 
 /** A frame that was read again: its end, and the events it holds. */

@@ -7,6 +7,7 @@
 import { LedgerCorruptError, StorageFailedError } from '../core/errors.js';
 import type { Clock } from '../disk/clock.js';
 import type { Awaitable, DiskFile } from '../disk/disk.js';
+import { whenReady } from '../disk/when-ready.js';
 import type { ChainMark, ChainPoint, IndexedEvent } from '../core/stored.js';
 import { Chain } from './chain.js';
 import { FrameScan, type FoundFrame } from './frame-scan.js';
@@ -74,8 +75,7 @@ export class Ledger {
 
   /** Whether the file has the size that it had when it was last scanned. */
   isCurrent(): Awaitable<boolean> {
-    const stat = this.file.stat();
-    return stat instanceof Promise ? stat.then(({ size }) => size === this.#size) : stat.size === this.#size;
+    return whenReady(this.file.stat(), ({ size }) => size === this.#size);
   }
 
   /**
@@ -84,9 +84,7 @@ export class Ledger {
    */
   catchUp(take: (frame: CountedFrame) => Awaitable<void>): Awaitable<void> {
     if (this.#damage) throw this.#damage;
-    const stat = this.file.stat();
-    if (stat instanceof Promise) return stat.then(({ size }) => (size === this.#size ? undefined : this.#scan(size, take)));
-    if (stat.size !== this.#size) return this.#scan(stat.size, take);
+    return whenReady(this.file.stat(), ({ size }) => (size === this.#size ? undefined : this.#scan(size, take)));
   }
 
   /** Scans up to `size`, the size of the file. */

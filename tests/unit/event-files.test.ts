@@ -2,35 +2,22 @@ import fs from 'node:fs';
 import path from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { ChainPoint, StoredBatch } from '../../src/core/stored.js';
+import type { ChainPoint } from '../../src/core/stored.js';
 import { systemClock, type Clock } from '../../src/disk/clock.js';
 import type { Disk } from '../../src/disk/disk.js';
 import { nodeDisk } from '../../src/disk/node-disk.js';
 import { eventFileContent, openEventFileCodec } from '../../src/eventfiles/event-file.js';
-import { EventFileWriter, type EventFileWriterOptions } from '../../src/eventfiles/event-file-writer.js';
+import type { EventFileWriter } from '../../src/eventfiles/event-file-writer.js';
 import { fileName, folderName, positionOf } from '../../src/eventfiles/paths.js';
 import { Progress } from '../../src/eventfiles/progress.js';
+import { begin, eventFileWriter, json, storedBatch } from '../support/event-file-writers.js';
 import { freshFolder } from '../support/folder.js';
-
-const json = await openEventFileCodec('json');
-const begin: ChainPoint = { position: 0, checksum: 0, offset: 0 };
-
-function batch(first: number, count: number): StoredBatch {
-  return {
-    point: { position: first + count - 1, checksum: first, offset: first * 100 },
-    first,
-    count,
-    time: 1_700_000_000_000,
-    condition: { failIfEventsMatch: 'all', after: first - 1 },
-    event: (i) => ({ position: first + i, type: 'T', tags: ['a:b'], id: `id-${first + i}`, data: { n: i }, metadata: {}, timestamp: '2026-01-31T12:00:00Z' }),
-  };
-}
 
 describe('an event file', () => {
   test.each(['json', 'msgpack'] as const)('gives back what it holds (%s), and its first of a batch the condition', async (format) => {
     const codec = await openEventFileCodec(format);
     for (const index of [0, 1]) {
-      const content = eventFileContent(batch(5, 2), index);
+      const content = eventFileContent(storedBatch(5, 2), index);
       expect('condition' in content.batch).toBe(index === 0);
       expect(codec.decode(codec.encode(content))).toEqual(content);
     }
@@ -38,7 +25,7 @@ describe('an event file', () => {
 
   test.each(['json', 'msgpack'] as const)('is recognised as damaged when any byte is another or is missing (%s)', async (format) => {
     const codec = await openEventFileCodec(format);
-    const bytes = codec.encode(eventFileContent(batch(5, 2), 0));
+    const bytes = codec.encode(eventFileContent(storedBatch(5, 2), 0));
     for (let i = 0; i < bytes.length; i++) {
       const damaged = Buffer.from(bytes);
       damaged[i] = damaged[i]! ^ 1;
@@ -48,7 +35,7 @@ describe('an event file', () => {
   });
 
   test('in JSON can be read by a person and by any JSON parser', () => {
-    const text = json.encode(eventFileContent(batch(1, 1), 0)).toString();
+    const text = json.encode(eventFileContent(storedBatch(1, 1), 0)).toString();
     expect(JSON.parse(text)).toMatchObject({ position: 1, type: 'T', data: { n: 0 }, batch: { first: 1, count: 1 }, checksum: expect.stringMatching(/^[0-9a-f]{8}$/) });
     expect(text).toContain('\n  "type": "T",\n');
   });
@@ -99,31 +86,12 @@ describe('progress', () => {
 });
 
 describe('the writer of event files', () => {
-  function writer(directory: string, batches: readonly StoredBatch[], options: Partial<EventFileWriterOptions> = {}): EventFileWriter {
-    return new EventFileWriter({
-      disk: nodeDisk,
-      clock: systemClock,
-      directory,
-      codec: json,
-      token: 'test',
-      complete: undefined,
-      async *readBatches(after, last) {
-        for (const one of batches) if (one.first > (after?.position ?? 0) && one.first <= last) yield one;
-      },
-      isBusy: () => false,
-      workedMs: () => 0,
-      onProblem: (problem) => {
-        throw problem;
-      },
-      ...options,
-    });
-  }
   const listed = (directory: string): string[] => (fs.readdirSync(directory, { recursive: true }) as string[]).filter((name) => name.includes('.')).sort();
 
   test('puts every file in its folder, whole, and leaves nothing else', async () => {
     const directory = path.join(freshFolder(), 'events');
-    const batches = [batch(1, 1), batch(2, 998), batch(1000, 3)];
-    const files = writer(directory, batches);
+    const batches = [storedBatch(1, 1), storedBatch(2, 998), storedBatch(1000, 3)];
+    const files = eventFileWriter(directory, batches);
     files.add(begin, 1);
     files.add(batches[0]!.point, 1002);
     await files.flush(() => false);
@@ -137,8 +105,8 @@ describe('the writer of event files', () => {
 
   test('healing rewrites what is missing or differs and leaves the rest alone', async () => {
     const directory = path.join(freshFolder(), 'events');
-    const batches = [batch(1, 5)];
-    const first = writer(directory, batches);
+    const batches = [storedBatch(1, 5)];
+    const first = eventFileWriter(directory, batches);
     first.add(begin, 5);
     await first.flush(() => false);
     const at = (n: number): string => path.join(directory, '0000001', fileName(n, 'json'));
@@ -146,7 +114,7 @@ describe('the writer of event files', () => {
     fs.writeFileSync(at(3), '');
     fs.writeFileSync(path.join(directory, '0000001', fileName(9, 'json')), 'of no frame');
     const untouched = fs.statSync(at(4)).ino;
-    const second = writer(directory, batches);
+    const second = eventFileWriter(directory, batches);
     second.heal(5);
     await waitFor(() => second.idle);
     for (const n of [1, 2, 3, 4, 5]) expect(json.decode(fs.readFileSync(at(n)))?.position).toBe(n);
@@ -165,7 +133,7 @@ describe('the writer of event files', () => {
         return nodeDisk.createFile(file, bytes);
       },
     };
-    const files = writer(directory, [batch(1, 3)], { disk });
+    const files = eventFileWriter(directory, [storedBatch(1, 3)], { disk });
     files.add(begin, 3);
     await files.flush(() => false);
     failing = true;
@@ -180,14 +148,14 @@ describe('the writer of event files', () => {
 
   test('flush goes on healing for as long as it may', async () => {
     const directory = path.join(freshFolder(), 'events');
-    const batches = [batch(1, 5)];
-    const hurried = writer(directory, batches);
+    const batches = [storedBatch(1, 5)];
+    const hurried = eventFileWriter(directory, batches);
     hurried.heal(5);
     let left = 2;
     await hurried.flush(() => left-- > 0);
     expect(hurried.idle).toBe(true);
     expect(listed(directory).length).toBeLessThan(5);
-    const patient = writer(directory, batches);
+    const patient = eventFileWriter(directory, batches);
     patient.heal(5);
     await patient.flush(() => true);
     expect(listed(directory)).toHaveLength(5);
@@ -197,7 +165,7 @@ describe('the writer of event files', () => {
     const pausesWith = async (workedMs: () => number): Promise<number> => {
       const delays: number[] = [];
       const clock: Clock = { ...systemClock, timer: (delayMs, callback) => (delays.push(delayMs), setImmediate(callback), () => undefined) };
-      const files = writer(path.join(freshFolder(), 'events'), [batch(1, 2)], { clock, isBusy: () => true, workedMs });
+      const files = eventFileWriter(path.join(freshFolder(), 'events'), [storedBatch(1, 2)], { clock, isBusy: () => true, workedMs });
       files.add(begin, 2);
       await waitFor(() => files.idle);
       await files.stop();
@@ -212,7 +180,7 @@ describe('the writer of event files', () => {
     const directory = path.join(freshFolder(), 'events');
     let pauses = 0;
     const clock: Clock = { ...systemClock, timer: () => (pauses++, () => undefined) };
-    const files = writer(directory, [batch(1, 2)], { clock, isBusy: () => true });
+    const files = eventFileWriter(directory, [storedBatch(1, 2)], { clock, isBusy: () => true });
     files.add(begin, 2);
     await waitFor(() => pauses === 1);
     await (end === 'flush' ? files.flush(() => false) : files.stop());
@@ -230,7 +198,7 @@ describe('the writer of event files', () => {
         return nodeDisk.createFile(file, bytes);
       },
     };
-    const files = writer(directory, [batch(1, 2)], { disk, onProblem: (problem) => problems.push(problem) });
+    const files = eventFileWriter(directory, [storedBatch(1, 2)], { disk, onProblem: (problem) => problems.push(problem) });
     files.add(begin, 2);
     await waitFor(() => problems.length === 1);
     await expect(files.flush(() => false)).rejects.toThrow('no space');
@@ -259,8 +227,8 @@ describe('the writer of event files', () => {
   test('tells of each kind of error once, and again only after it worked meanwhile', async () => {
     const failures = ['ENOSPC', 'ENOSPC', 'EACCES', 'ENOSPC', 'EACCES', 'ENOSPC'];
     const problems: string[] = [];
-    const batches = [batch(1, 2), batch(3, 1)];
-    const files = writer(path.join(freshFolder(), 'events'), batches, {
+    const batches = [storedBatch(1, 2), storedBatch(3, 1)];
+    const files = eventFileWriter(path.join(freshFolder(), 'events'), batches, {
       disk: failingDisk(failures),
       clock: hastyClock,
       onProblem: (problem) => problems.push((problem as { code: string }).code),
@@ -286,7 +254,7 @@ describe('the writer of event files', () => {
         return nodeDisk.rename(from, to);
       },
     };
-    const files = writer(directory, [batch(1, 2)], { disk });
+    const files = eventFileWriter(directory, [storedBatch(1, 2)], { disk });
     files.add(begin, 2);
     await files.flush(() => false);
     expect(renames).toBe(4);
@@ -307,8 +275,8 @@ describe('the writer of event files', () => {
         return nodeDisk.syncFile(file);
       },
     };
-    const batches = [batch(1, 1), batch(2, 2)];
-    const files = writer(directory, batches, { disk });
+    const batches = [storedBatch(1, 1), storedBatch(2, 2)];
+    const files = eventFileWriter(directory, batches, { disk });
     files.add(begin, 3);
     await files.flush(() => false);
     for (let failure = 0; failure < 2; failure++) {
@@ -340,7 +308,7 @@ describe('the writer of event files', () => {
       },
     };
     let files: EventFileWriter | undefined;
-    const made = writer(directory, [batch(1, 1)], { disk });
+    const made = eventFileWriter(directory, [storedBatch(1, 1)], { disk });
     made.add(begin, 1);
     await made.flush(() => false);
     files = made;
@@ -359,14 +327,14 @@ describe('the writer of event files', () => {
         throw Object.assign(new Error('no'), { code: 'EIO' });
       },
     };
-    const files = writer(directory, [batch(1, 1)], { disk, onProblem: () => undefined });
+    const files = eventFileWriter(directory, [storedBatch(1, 1)], { disk, onProblem: () => undefined });
     files.add(begin, 1);
     await expect(files.flush(() => false)).rejects.toThrow('no');
     expect(listed(directory)).toEqual([]);
   });
 
   test('does not read a ledger again and again that does not hold what is owed', async () => {
-    const files = writer(path.join(freshFolder(), 'events'), [batch(1, 2)], { onProblem: () => undefined });
+    const files = eventFileWriter(path.join(freshFolder(), 'events'), [storedBatch(1, 2)], { onProblem: () => undefined });
     files.add(begin, 5);
     await expect(files.flush(() => false)).rejects.toThrow('does not hold the events up to position 5');
   });

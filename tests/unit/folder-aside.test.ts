@@ -5,49 +5,20 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { ChainPoint, StoredBatch } from '../../src/core/stored.js';
-import { systemClock } from '../../src/disk/clock.js';
 import type { Disk } from '../../src/disk/disk.js';
 import { nodeDisk } from '../../src/disk/node-disk.js';
-import { eventFileContent, openEventFileCodec } from '../../src/eventfiles/event-file.js';
-import { EventFileWriter } from '../../src/eventfiles/event-file-writer.js';
+import { eventFileContent } from '../../src/eventfiles/event-file.js';
+import type { EventFileWriter } from '../../src/eventfiles/event-file-writer.js';
 import { fileName, folderName } from '../../src/eventfiles/paths.js';
+import { begin, eventFileWriter, json, storedBatch } from '../support/event-file-writers.js';
 import { fastFolder } from '../support/folder.js';
 
-const json = await openEventFileCodec('json');
-const begin: ChainPoint = { position: 0, checksum: 0, offset: 0 };
-
-function batch(first: number, count: number): StoredBatch {
-  return {
-    point: { position: first + count - 1, checksum: first, offset: first * 100 },
-    first,
-    count,
-    time: 1_700_000_000_000,
-    condition: undefined,
-    event: (i) => ({ position: first + i, type: 'T', tags: [], id: `id-${first + i}`, data: { n: i }, metadata: {}, timestamp: '2026-01-31T12:00:00Z' }),
-  };
-}
-
 /** 2,450 events in batches that do not end where folders do. */
-const batches = [batch(1, 300), batch(301, 400), batch(701, 800), batch(1501, 700), batch(2201, 250)];
+const batches = [storedBatch(1, 300), storedBatch(301, 400), storedBatch(701, 800), storedBatch(1501, 700), storedBatch(2201, 250)];
 const all = 2450;
 
-function writer(directory: string, disk: Disk, problems: unknown[] = []): EventFileWriter {
-  return new EventFileWriter({
-    disk,
-    clock: systemClock,
-    directory,
-    codec: json,
-    token: 'test',
-    complete: undefined,
-    async *readBatches(after, last) {
-      for (const one of batches) if (one.first > (after?.position ?? 0) && one.first <= last) yield one;
-    },
-    isBusy: () => false,
-    workedMs: () => 0,
-    onProblem: (problem) => problems.push(problem),
-  });
-}
+const writer = (directory: string, disk: Disk, problems: unknown[] = []): EventFileWriter =>
+  eventFileWriter(directory, batches, { disk, onProblem: (problem) => problems.push(problem) });
 
 function expectAllInPlace(directory: string): void {
   const names = (fs.readdirSync(directory, { recursive: true }) as string[]).filter((name) => name.includes('.')).sort();

@@ -1,4 +1,4 @@
-import type { Awaitable } from '../disk/disk.js';
+import type { Awaitable } from './disk.js';
 
 /** Goes on with `value` at once when it is there, else when it comes: what memory or the page cache answers needs no promise. */
 export function whenReady<T, R>(value: Awaitable<T>, next: (value: T) => Awaitable<R>): Awaitable<R> {
