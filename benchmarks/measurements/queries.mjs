@@ -1,19 +1,19 @@
 import { needleCount, needleTag, secondNeedleTag, taggedEvents, tenthType, touch, twiceTaggedEvents } from '../lib/dataset.mjs';
 import { expectEqual } from '../lib/guards.mjs';
-import { percentiles, timeEach } from '../lib/statistics.mjs';
+import { percentiles, timeEach, warmUp } from '../lib/statistics.mjs';
 
 /** @typedef {import('../lib/context.mjs').Context} Context */
 
 /** One tag, 100 events. @param {Context} context */
 export function measureTag(context) {
   const needles = needleCount(context.size);
-  return measureQuery(context, { warmUp: 100, count: 1000, found: taggedEvents }, (i) => ({ items: [{ tags: [needleTag(i % needles)] }] }));
+  return measureQuery(context, { count: 1000, found: taggedEvents }, (i) => ({ items: [{ tags: [needleTag(i % needles)] }] }));
 }
 
 /** Two tags with 100 events each, 10 have both. @param {Context} context */
 export function measureTwoTags(context) {
   const needles = needleCount(context.size);
-  return measureQuery(context, { warmUp: 200, count: 2000, found: twiceTaggedEvents }, (i) => ({
+  return measureQuery(context, { count: 2000, found: twiceTaggedEvents }, (i) => ({
     items: [{ tags: [needleTag(i % needles), secondNeedleTag(i % needles)] }],
   }));
 }
@@ -22,7 +22,7 @@ export function measureTwoTags(context) {
 export function measureType(context) {
   // Of a million events each takes a good part of a second.
   const count = context.size < 1_000_000 ? 20 : 5;
-  return measureQuery(context, { warmUp: 3, count, found: context.truth.tenth }, () => ({ items: [{ types: [tenthType] }] }));
+  return measureQuery(context, { count, found: context.truth.tenth }, () => ({ items: [{ types: [tenthType] }] }));
 }
 
 /** The last event of each type in turn; one of them lies at the very beginning of the store. @param {Context} context */
@@ -34,7 +34,7 @@ export async function measureLast({ open, prepared, truth, smoke }) {
     const event = store.last(type);
     expectEqual((event instanceof Promise ? await event : event)?.position, truth.lastOfType[type], `last ${type}`);
   };
-  await timeEach(smoke ? 20 : 500, findLast);
+  await warmUp({ count: 20, smoke }, findLast);
   const latencies = percentiles(await timeEach(smoke ? 50 : 5000, findLast));
   await store.close();
   return { values: { p50: latencies.p50 }, latencies };
@@ -42,10 +42,10 @@ export async function measureLast({ open, prepared, truth, smoke }) {
 
 /**
  * @param {Context} context
- * @param {{ warmUp: number, count: number, found: number }} plan
+ * @param {{ count: number, found: number }} plan
  * @param {(i: number) => { items: { types?: string[], tags?: string[] }[] }} makeQuery
  */
-async function measureQuery({ open, prepared, smoke }, { warmUp, count, found }, makeQuery) {
+async function measureQuery({ open, prepared, smoke }, { count, found }, makeQuery) {
   const store = await open(prepared);
   const check = (/** @type {any[]} */ events) => {
     expectEqual(events.length, found, 'events found');
@@ -57,7 +57,7 @@ async function measureQuery({ open, prepared, smoke }, { warmUp, count, found },
     const events = store.query(makeQuery(i));
     return events instanceof Promise ? events.then(check) : check(events);
   };
-  await timeEach(smoke ? 2 : warmUp, runQuery);
+  await warmUp({ count: 3, smoke }, runQuery);
   const latencies = percentiles(await timeEach(smoke ? 5 : count, runQuery));
   await store.close();
   return { values: { p50: latencies.p50 }, latencies };

@@ -13,10 +13,10 @@ import type { EventIndex } from '../indexing/event-index.js';
 import { blockSize } from '../indexing/segment.js';
 import { whenReady } from '../disk/when-ready.js';
 import type { Ledger } from '../ledger/ledger.js';
-import { decodeText } from '../ledger/record.js';
+import { decodeRecords, decodeText, recordText } from '../ledger/record.js';
 import { Breather } from './breather.js';
 import { Mutex } from './mutex.js';
-import { RecordReader } from './record-reader.js';
+import { RecordReader, type RecordRun } from './record-reader.js';
 import { RecordTexts } from './record-texts.js';
 
 /** 'commit': acknowledged means on the disk. 'os': acknowledged means handed to the operating system; a power cut may take it back. */
@@ -207,14 +207,19 @@ export class LedgerView {
       for (let text = known[events.length]; text !== undefined; text = known[events.length]) events.push(decodeText(text, positions[events.length]!));
     };
     takeKnown();
-    try {
-      await this.#records.read(missing, locations, end < 0 ? missing.length : end, (text, i) => {
-        const position = missing[i]!;
+    const decode = ({ bytes, from, offsets }: RecordRun): void =>
+      decodeRecords(bytes, offsets, (i) => missing[from + i]!, (event) => events.push(event));
+    const decodeAndKeep = ({ bytes, from, offsets }: RecordRun): void => {
+      for (let i = 0; i < offsets.length; i++) {
+        const position = missing[from + i]!;
+        const text = recordText(bytes, offsets[i]!);
         events.push(decodeText(text, position));
-        if (!keep) return;
         if (position <= durable) this.#texts.add(position, text);
         takeKnown();
-      });
+      }
+    };
+    try {
+      await this.#records.read(missing, locations, end < 0 ? missing.length : end, keep ? decodeAndKeep : decode);
     } catch (error) {
       throw this.#explainRead(error);
     }

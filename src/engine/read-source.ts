@@ -18,6 +18,8 @@ export type Reader = {
 
 /** So many events of one read stay in memory for a while; one that finds more is a scan, and would drive out all others. */
 const keptEvents = 1024;
+/** So many events are handed on together at most: of more, the first would have left the processor's cache before they are used. */
+const chunkEvents = 256;
 
 /** Opens a read; all sources that it returns share one snapshot, fixed when the first of them is used. */
 export function readSource(reader: Reader, query: Query, options: ReadOptions): () => EventSource {
@@ -125,7 +127,9 @@ class EventCursor {
   /** At most `max` events, fewer when they are large; none at the end. */
   next(max: number): Awaitable<SequencedEvent[]> {
     return this.#engine.reads.run(() =>
-      this.#left.length > 0 ? this.#read(this.#left) : whenReady(this.#positions.next(max), (positions) => this.#read(positions)),
+      this.#left.length > 0
+        ? this.#read(this.#left)
+        : whenReady(this.#positions.next(Math.min(max, chunkEvents)), (positions) => this.#read(positions)),
     );
   }
 

@@ -1,7 +1,7 @@
 import { LedgerCorruptError } from '../core/errors.js';
 import type { EventLocation } from '../core/stored.js';
 import type { DiskFile } from '../disk/disk.js';
-import { isRecord, recordText } from '../ledger/record.js';
+import { isRecord } from '../ledger/record.js';
 import type { Breather } from './breather.js';
 
 /** Records closer than this are read in one go with what lies between them: copying it takes less than another call. */
@@ -10,6 +10,9 @@ const gapBytes = 16 * 1024;
 const pieceBytes = 256 * 1024;
 /** A read costs as much as so many bytes more of another. */
 const bytesPerRead = 4096;
+
+/** Verified records: the one with index `from` and those after it, at `offsets` in `bytes`, which are the taker's until it returns. */
+export type RecordRun = { readonly bytes: Buffer; readonly from: number; readonly offsets: readonly number[] };
 
 /** Reads records of one ledger and verifies them. */
 export class RecordReader {
@@ -24,16 +27,11 @@ export class RecordReader {
   }
 
   /**
-   * Reads and verifies the first `limit` records, of the events at `positions`, which lie at `locations`, and hands the text
-   * of each to `take`. Lets the event loop run now and then.
+   * Reads and verifies the first `limit` records, of the events at `positions`, which lie at `locations`, and hands them to
+   * `take` run by run. Lets the event loop run now and then.
    * @throws LedgerCorruptError when a record is damaged.
    */
-  async read(
-    positions: readonly number[],
-    locations: readonly EventLocation[],
-    limit: number,
-    take: (text: string, index: number) => void,
-  ): Promise<void> {
+  async read(positions: readonly number[], locations: readonly EventLocation[], limit: number, take: (run: RecordRun) => void): Promise<void> {
     let work = 0;
     for (let from = 0; from < limit; ) {
       const { to, start, end } = nextRun(locations, from, limit);
@@ -41,13 +39,15 @@ export class RecordReader {
       const bytes = room.subarray(0, end - start);
       const reading = this.#file.read(bytes, start);
       const count = typeof reading === 'number' ? reading : await reading;
+      const offsets: number[] = [];
       for (let i = from; i < to; i++) {
         const { offset, length } = locations[i]!;
         const at = offset - start;
         const position = positions[i]!;
         if (at + length > count || !isRecord(bytes, at, at + length, position)) throw damaged(position, offset);
-        take(recordText(bytes, at), i);
+        offsets.push(at);
       }
+      take({ bytes, from, offsets });
       this.#giveBack(room);
       from = to;
       work += bytes.length + bytesPerRead;

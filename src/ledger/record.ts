@@ -15,6 +15,7 @@ type StoredKeys = [type: string, id: string, tags: string[]];
 type StoredEvent = [...StoredKeys, timestamp: string, metadata: JsonObject, data: JsonValue];
 
 const comma = 0x2c;
+const space = 0x20;
 
 /** Writes a record without its checksum, which needs the position; returns the offset behind it. */
 export function writeRecord(event: PreparedEvent, target: GrowingBuffer, offset: number): number {
@@ -73,8 +74,39 @@ export function recordText(bytes: Buffer, offset: number): string {
 }
 
 export function decodeText(text: string, position: number): SequencedEvent {
-  const stored = JSON.parse(text) as StoredEvent;
+  return eventOf(JSON.parse(text) as StoredEvent, position);
+}
+
+function eventOf(stored: StoredEvent, position: number): SequencedEvent {
   return { position, type: stored[0], tags: stored[2], id: stored[1], data: stored[5], metadata: stored[4], timestamp: stored[3] };
+}
+
+/** So many records become one JSON text: the first of more would have left the processor's cache before they are parsed. */
+const recordsPerText = 64;
+/** Records farther apart are decoded on their own, since what lies between them is parsed too, as white space. */
+const maxWhiteSpace = 256;
+
+/**
+ * Hands the events of undamaged records at `offsets` to `take`, with the index of each. Neighbours are parsed together, which is an
+ * eighth faster and overwrites what lies between them.
+ */
+export function decodeRecords(bytes: Buffer, offsets: readonly number[], positionOf: (index: number) => number, take: (event: SequencedEvent) => void): void {
+  for (let i = 0; i < offsets.length; ) {
+    const first = i;
+    const start = offsets[first]! + recordHeadLength;
+    let end = recordEnd(bytes, offsets[first]!);
+    for (i++; i < offsets.length && i - first < recordsPerText; i++) {
+      const offset = offsets[i]!;
+      if (offset < end || offset - end > maxWhiteSpace) break;
+      const nextEnd = recordEnd(bytes, offset);
+      bytes.fill(space, end, offset + recordHeadLength);
+      bytes[end] = comma;
+      end = nextEnd;
+    }
+    const text = bytes.toString('utf8', start, end);
+    if (i - first === 1) take(decodeText(text, positionOf(first)));
+    else (JSON.parse(`[${text}]`) as StoredEvent[]).forEach((stored, k) => take(eventOf(stored, positionOf(first + k))));
+  }
 }
 
 function recordChecksum(bytes: Buffer, offset: number, end: number, position: number): number {

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { PreparedEvent } from '../../src/core/event.js';
 import { headLength, marker } from '../../src/ledger/format.js';
 import { decodeCondition, decodeHead, draftFrame, isFrameIntact, newerVersionAt, placeFrame } from '../../src/ledger/frame.js';
-import { decodeEvent, decodeKeys, isRecord, recordEnd } from '../../src/ledger/record.js';
+import { decodeEvent, decodeKeys, decodeRecords, isRecord, recordEnd } from '../../src/ledger/record.js';
 
 const ledgerId = Buffer.from('0123456789abcdef');
 const place = { writtenAt: 4096, first: 7, time: 1_700_000_000_000, ledgerId, previous: 0xdeadbeef, base: { position: 6, checksum: 0xcafe } };
@@ -30,6 +30,31 @@ describe('a frame', () => {
       expect(decodeKeys(draft.bytes, offset)).toEqual({ type: expected.type, tags: expected.tags, id: expected.id });
       expect(recordEnd(draft.bytes, offset)).toBe(draft.records[i + 1]);
     });
+  });
+
+  test('gives the same events together as one by one, whatever lies between them and in whatever order', () => {
+    const frames = [1, 3, 200, 1, 1].map((count, f) =>
+      draftFrame(
+        Array.from({ length: count }, (_, i) => event({ id: `id-${f}-${i}`, data: { text: i % 7 === 0 ? 'ein Schlüssel ⚿' : 'key' } })),
+        f % 2 === 0 ? undefined : { failIfEventsMatch: { items: [{ tags: ['x'.repeat(f * 90)] }] } },
+      ),
+    );
+    const bytes = Buffer.concat(frames.map((draft) => draft.bytes));
+    let end = 0;
+    const offsets = frames.flatMap((draft) => {
+      const start = end;
+      end += draft.bytes.length;
+      return Array.from(draft.records.subarray(0, -1), (record) => start + record);
+    });
+    const gaps = offsets.slice(1).map((offset, i) => offset - recordEnd(bytes, offsets[i]!));
+    expect([Math.min(...gaps), Math.max(...gaps) > 256, gaps.some((gap) => gap > 0 && gap < 256)]).toEqual([0, true, true]);
+
+    for (const order of [offsets, [...offsets].reverse(), offsets.filter((_, i) => i % 2 === 0)]) {
+      const oneByOne = order.map((offset, i) => decodeEvent(bytes, offset, 7 + i));
+      const together: unknown[] = [];
+      decodeRecords(Buffer.from(bytes), order, (i) => 7 + i, (decoded) => together.push(decoded));
+      expect(together).toEqual(oneByOne);
+    }
   });
 
   test('can be placed again, elsewhere', () => {
