@@ -68,14 +68,14 @@ class Session {
       this.#tell(`prepare ${size} events ${rival}`);
       this.#firstImports.set(rival, await this.#run('import', rival, 0, field.rounds, this.#prepared(rival)));
     }
-    for (const name of names) await this.measure(name, size, field);
+    for (const name of names) if (this.#options.smoke || size >= (measurements[name]?.from ?? 0)) await this.measure(name, size, field);
   }
 
   /** @param {string} measurement @param {number | undefined} size @param {Field} field */
   async measure(measurement, size, field) {
     const rivals = rivalsOf(measurement, field);
     const series = rivals.map((rival) => ({ measurement, size, rival, rounds: /** @type {Measured[]} */ ([]) }));
-    const count = roundsOf(measurement, size, field.rounds);
+    const count = roundsOf(measurement, field.rounds, size === Math.max(...this.#options.sizes));
     for (let round = 0; round < count; round++) {
       for (const { rival, rounds } of series) {
         const first = measurement === 'import' && round === 0 ? this.#firstImports.get(rival) : undefined;

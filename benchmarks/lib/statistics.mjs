@@ -44,7 +44,7 @@ export async function secondsOf(operation) {
 }
 
 /** What is measured afterwards is a process that has been at it for a while; what the first calls take, `cold-open` tells. */
-const warmUpMs = 400;
+const warmUpMs = 250;
 
 /**
  * Runs `operation(0)`, `operation(1)`, … as `timeEach` does, at least `count` times and, unless it is all a rehearsal, until code is

@@ -5,7 +5,7 @@ import { percentiles, timeEach } from '../lib/statistics.mjs';
 /** One durable conditional append after another. @param {import('../lib/context.mjs').Context} context */
 export async function measure({ open, fresh, smoke }) {
   const warmUp = smoke ? 20 : 300;
-  const count = smoke ? 100 : 3000;
+  const count = smoke ? 100 : 1500;
   const store = await open(fresh);
   let last = 0;
   const appendOne = (/** @type {number} */ i) => {

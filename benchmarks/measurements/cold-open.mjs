@@ -11,7 +11,7 @@ import { median } from '../lib/statistics.mjs';
 export async function measure({ rival, prepared, smoke }) {
   const runs = [];
   const empty = [];
-  for (let i = 0; i < (smoke ? 1 : 5); i++) {
+  for (let i = 0; i < (smoke ? 1 : 2); i++) {
     runs.push(await runOnce(rival, prepared));
     empty.push((await runOnce('none', prepared)).wholeMs);
   }

@@ -11,7 +11,7 @@ import { median } from '../lib/statistics.mjs';
 export async function measure({ rival, prepared, smoke }) {
   const runs = [];
   const empty = [];
-  for (let i = 0; i < (smoke ? 1 : 2); i++) {
+  for (let i = 0; i < 1; i++) {
     runs.push(await rest(rival, prepared, smoke));
     empty.push(await rest('none', prepared, smoke));
   }

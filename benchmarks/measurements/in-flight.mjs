@@ -8,7 +8,7 @@ import { percentiles, secondsOf } from '../lib/statistics.mjs';
  */
 export async function measure({ open, fresh, smoke }) {
   const callers = 64;
-  const each = smoke ? 5 : 150;
+  const each = smoke ? 5 : 75;
   const store = await open(fresh);
   const positions = new Set();
   let last = 0;
