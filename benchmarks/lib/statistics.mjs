@@ -43,19 +43,21 @@ export async function secondsOf(operation) {
   return (performance.now() - start) / 1000;
 }
 
-/** What is measured afterwards is a process that has been at it for a while; what the first calls take, `cold-open` tells. */
-const warmUpMs = 250;
+/** What is measured afterwards is a process that has been at it for a while; what the first calls take has rows of its own. */
+export const warmUpMs = 250;
 
 /**
  * Runs `operation(0)`, `operation(1)`, … as `timeEach` does, at least `count` times and, unless it is all a rehearsal, until code is
- * compiled and caches are filled: the same time for every rival.
+ * compiled and caches are filled: for the same time whoever the rival is. Returns how often it ran.
  * @param {{ count: number, smoke: boolean }} least
  * @param {(i: number) => unknown} operation
  */
 export async function warmUp({ count, smoke }, operation) {
   const end = performance.now() + (smoke ? 0 : warmUpMs);
-  for (let i = 0; i < count || performance.now() < end; i++) {
-    const pending = operation(i);
+  let done = 0;
+  for (; done < count || performance.now() < end; done++) {
+    const pending = operation(done);
     if (pending instanceof Promise) await pending;
   }
+  return done;
 }

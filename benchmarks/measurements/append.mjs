@@ -1,10 +1,9 @@
 import { enrolment, notEnrolledYet } from '../lib/dataset.mjs';
 import { expectEqual } from '../lib/guards.mjs';
-import { percentiles, timeEach } from '../lib/statistics.mjs';
+import { percentiles, timeEach, warmUp } from '../lib/statistics.mjs';
 
 /** One durable conditional append after another. @param {import('../lib/context.mjs').Context} context */
 export async function measure({ open, fresh, smoke }) {
-  const warmUp = smoke ? 20 : 300;
   const count = smoke ? 100 : 1500;
   const store = await open(fresh);
   let last = 0;
@@ -14,9 +13,9 @@ export async function measure({ open, fresh, smoke }) {
     if (typeof appended === 'number') return void (last = appended);
     return appended.then((/** @type {number} */ position) => void (last = position));
   };
-  await timeEach(warmUp, appendOne);
-  const times = await timeEach(count, (i) => appendOne(warmUp + i));
-  expectEqual(await store.head(), warmUp + count, 'events in the store');
+  const before = await warmUp({ count: 20, smoke }, appendOne);
+  const times = await timeEach(count, (i) => appendOne(before + i));
+  expectEqual(await store.head(), before + count, 'events in the store');
   await store.close();
   const latencies = percentiles(times);
   return { values: { p50: latencies.p50 }, latencies };
