@@ -91,6 +91,7 @@ export class Engine {
   /** Whether the mark of a failed sync was left. */
   #marked: Promise<boolean> | undefined;
   #closed = false;
+  #drawnToken: string | undefined;
 
   static async open(options: EngineOptions, ports: EnginePorts): Promise<Engine> {
     const { directory, readOnly } = options;
@@ -145,8 +146,7 @@ export class Engine {
       onSyncFailed: (error) => this.#onPoisoned(error),
     });
     this.tail = new TailWatch(ledger.path, ports.disk, clock);
-    const token = ports.random.uuid().slice(0, 8);
-    this.#eventFiles = opened.codec && this.#createEventFileWriter(opened.codec, opened.complete, token);
+    this.#eventFiles = opened.codec && this.#createEventFileWriter(opened.codec, opened.complete);
     this.#lock = new GuardedLock({ lock: ports.openLock(directory), place, disk: ports.disk, ledgerPath: ledger.path });
     const lock = new LockKeeper({
       directory,
@@ -171,7 +171,7 @@ export class Engine {
       file,
       place,
       clock,
-      token,
+      token: () => this.#token(),
       eventFiles: this.#eventFiles,
       isBusy: () => this.commits.isBusy,
       mayWrite: () => !this.#readOnly && !this.#poisoned,
@@ -284,7 +284,12 @@ export class Engine {
     );
   }
 
-  #createEventFileWriter(codec: EventFileCodec, complete: ChainPoint | undefined, token: string): EventFileWriter {
+  /** Part of temporary names, unique to this engine: drawn when something is written. */
+  #token(): string {
+    return (this.#drawnToken ??= this.#ports.random.uuid().slice(0, 8));
+  }
+
+  #createEventFileWriter(codec: EventFileCodec, complete: ChainPoint | undefined): EventFileWriter {
     const { clock, warn } = this.#ports;
     return new EventFileWriter({
       disk: this.#place.disk,
@@ -292,7 +297,7 @@ export class Engine {
       codec,
       complete,
       directory: path.join(this.directory, 'events'),
-      token,
+      token: () => this.#token(),
       readBatches: (after, last) => readBatches(this.#file, this.view, after, last),
       isBusy: () => this.commits.isBusy,
       workedMs: () => this.commits.workedMs,

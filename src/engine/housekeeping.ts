@@ -23,7 +23,7 @@ export type HousekeepingOptions = {
   readonly place: LedgerPlace;
   readonly clock: Clock;
   /** Part of temporary names: unique to this engine. */
-  readonly token: string;
+  readonly token: () => string;
   /** Undefined when the store has no event files. */
   readonly eventFiles: EventFileWriter | undefined;
   readonly isBusy: () => boolean;
@@ -177,7 +177,7 @@ export class Housekeeping {
     const isTrue = eventFiles !== undefined && eventFiles.position <= (durable?.position ?? 0);
     const checkpoint = { ledgerId: ledgerId.toString('hex'), durable, eventFiles: isTrue ? eventFiles : undefined };
     if (checkpoint.durable?.position === 0 || JSON.stringify(checkpoint) === JSON.stringify(before)) return;
-    await writeCheckpoint(directory, checkpoint, token, disk);
+    await writeCheckpoint(directory, checkpoint, token(), disk);
   }
 
   async #inLedger(mark: ChainPoint | undefined): Promise<ChainPoint | undefined> {

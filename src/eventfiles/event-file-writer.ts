@@ -21,7 +21,7 @@ export type EventFileWriterOptions = {
   readonly directory: string;
   readonly codec: EventFileCodec;
   /** Part of the temporary names: unique to this process. */
-  readonly token: string;
+  readonly token: () => string;
   /** Up to where the checkpoint says that files are complete and durable. */
   readonly complete: ChainPoint | undefined;
   /** Yields the batches behind `after` (exclusive; from the first when undefined), in order, up to `last` (inclusive). */
@@ -289,7 +289,7 @@ export class EventFileWriter {
   async #beginAside(position: number): Promise<void> {
     if (!this.#mayFillAside) return;
     const { disk, token } = this.#options;
-    const folder = await FolderAside.open({ disk, token, target: path.dirname(this.#folders.pathOf(position)) });
+    const folder = await FolderAside.open({ disk, token: token(), target: path.dirname(this.#folders.pathOf(position)) });
     this.#aside = folder && { folder, batches: [] };
   }
 
