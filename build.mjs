@@ -4,8 +4,8 @@
  */
 import { build } from 'rolldown';
 
-/** Small enough, and needed by everybody who opens a store: finding its files takes longer than reading it. */
-const bundled = ['async-mutex'];
+/** What everybody needs who opens a store or appends to it: finding and judging the files of these packages takes as long as all the rest. */
+const bundled = ['async-mutex', 'proper-lockfile', 'graceful-fs', 'retry', 'signal-exit'];
 const shared = { platform: 'node', external: (id) => /^[^./]/.test(id) && !bundled.includes(id), logLevel: 'warn' };
 const output = { format: 'esm', entryFileNames: '[name].js', chunkFileNames: 'chunks/[name]-[hash].js' };
 
