@@ -7,6 +7,13 @@ import { build } from 'rolldown';
 /** What everybody needs who opens a store or appends to it: finding and judging the files of these packages takes as long as all the rest. */
 const bundled = ['async-mutex', 'proper-lockfile', 'graceful-fs', 'retry', 'signal-exit'];
 const shared = { platform: 'node', external: (id) => /^[^./]/.test(id) && !bundled.includes(id), logLevel: 'warn' };
+/** Modules that are always needed together: each file costs as much as parsing twenty thousand characters. */
+const codeSplitting = {
+  groups: [
+    { name: 'core', test: /src[\\/]core[\\/](?!msgpack)/ },
+    { name: 'store', test: /src[\\/](disk|engine|eventfiles|indexing|ledger|locking|state)[\\/][^\\/]+$|async-mutex/ },
+  ],
+};
 const output = { format: 'esm', entryFileNames: '[name].js', chunkFileNames: 'chunks/[name]-[hash].js' };
 
 await build([
@@ -23,7 +30,7 @@ await build([
       'cli/commands': 'src/cli/commands.ts',
       'cli/worker': 'src/cli/demo/worker.ts',
     },
-    output: { ...output, dir: 'dist' },
+    output: { ...output, codeSplitting, dir: 'dist' },
   },
   // What processes started by tests need of the inside, and the local Cosmos DB; not part of the package.
   { ...shared, input: { internals: 'tests/support/internals.ts', 'cosmos-server': 'tests/support/cosmos/serve.ts' }, output: { ...output, dir: 'tests/.built' } },
