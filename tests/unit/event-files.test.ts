@@ -169,7 +169,7 @@ describe('the writer of event files', () => {
       files.add(begin, 2);
       await waitFor(() => files.idle);
       await files.stop();
-      return delays[0]!;
+      return Math.max(...delays);
     };
     const relaxed = await pausesWith(() => 0);
     expect(relaxed).toBeGreaterThan(0);
