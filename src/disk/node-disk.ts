@@ -17,8 +17,8 @@ const openFlags: Record<OpenMode, number> = {
   update: fs.constants.O_RDWR,
 };
 
-/** Larger transfers go through the thread pool: they take longer than the trip. */
-const largeBytes = 256 * 1024;
+/** Larger transfers go through the thread pool: they take longer than the trip. What is read is in the page cache, mostly. */
+const largeBytes = { read: 1024 * 1024, append: 256 * 1024 };
 
 /** After a slow call the thread pool is used for so long; after the next slow one for twice as long, as that is no accident. */
 const poolMs = { least: 10, most: 200 };
@@ -61,7 +61,7 @@ class NodeFile implements DiskFile {
   }
 
   read(target: Uint8Array, offset: number): number | Promise<number> {
-    if (target.length > largeBytes || !readPace.allowsSync()) return this.#readAsync(target, offset);
+    if (target.length > largeBytes.read || !readPace.allowsSync()) return this.#readAsync(target, offset);
     return readPace.run(() => {
       let done = 0;
       while (done < target.length) {
@@ -88,7 +88,7 @@ class NodeFile implements DiskFile {
   }
 
   append(bytes: Uint8Array): number | Promise<number> {
-    if (bytes.length <= largeBytes) return fs.writeSync(this.#descriptor, bytes, 0, bytes.length, null);
+    if (bytes.length <= largeBytes.append) return fs.writeSync(this.#descriptor, bytes, 0, bytes.length, null);
     return new Promise((resolve, reject) => {
       fs.write(this.#descriptor, bytes, 0, bytes.length, null, (error, count) => (error ? reject(error) : resolve(count)));
     });

@@ -23,7 +23,7 @@ import { Ledger } from '../ledger/ledger.js';
 import { isUnsynced, markUnsynced, rewriteUnsynced } from '../ledger/unsynced.js';
 import type { LockHold, OpenLock } from '../locking/lock.js';
 import { Breather } from './breather.js';
-import { findCheckpoint, ownCheckpoint } from './checkpoint.js';
+import { findCheckpoint, ownCheckpoint, type Checkpoint } from './checkpoint.js';
 import { CommitPath } from './commit-path.js';
 import { refuseForeignLedger } from './foreign-ledger.js';
 import { Gate } from './gate.js';
@@ -63,6 +63,7 @@ type Opened = {
   readonly index: EventIndex;
   /** Undefined when this engine writes no event files. */
   readonly codec: EventFileCodec | undefined;
+  readonly checkpoint: Checkpoint | undefined;
   /** Up to where event files are complete and durable. */
   readonly complete: ChainPoint | undefined;
 };
@@ -109,7 +110,7 @@ export class Engine {
       const codec = header.eventFiles === 'none' || readOnly ? undefined : await openEventFileCodec(header.eventFiles);
       const mark = checkpoint?.eventFiles;
       const complete = mark && (await holdsFrame(file, header, mark)) ? mark : undefined;
-      const engine = new Engine(options, ports, { file, header, place, index, codec, complete });
+      const engine = new Engine(options, ports, { file, header, place, index, codec, checkpoint, complete });
       if (await isUnsynced(directory, ports.disk)) engine.view.doubt();
       await engine.view.catchUp();
       // It may have been left, or mended, during the scan.
@@ -171,6 +172,7 @@ export class Engine {
       file,
       place,
       clock,
+      checkpoint: opened.checkpoint,
       token: () => this.#token(),
       eventFiles: this.#eventFiles,
       isBusy: () => this.commits.isBusy,
