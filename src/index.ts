@@ -45,13 +45,14 @@ export type { AppendTrace, ConsumeTrace, DecideTrace, ProjectTrace, ReadTrace } 
 export { deleteContext, listContexts } from './engine/contexts.js';
 export { openStore, type OpenStoreOptions } from './engine/open-store.js';
 export { storeStats, type SizeOnDisk, type StatsOptions, type StoreStats } from './engine/stats.js';
-export { backupContext, type BackupOptions, type BackupProgress, type BackupReport } from './engine/upkeep/backup.js';
+export type { BackupOptions, BackupProgress, BackupReport } from './engine/upkeep/backup.js';
 export type { DoctorFinding } from './engine/upkeep/doctor-findings.js';
-export { doctorContext, type DoctorOptions, type DoctorReport } from './engine/upkeep/doctor.js';
+export type { DoctorOptions, DoctorReport } from './engine/upkeep/doctor.js';
+export { backupContext, doctorContext, repairContext, verifyContext } from './engine/upkeep/on-demand.js';
 export type { VerifyNote, VerifyProblem } from './engine/upkeep/problems.js';
-export { repairContext, type RepairOptions, type RepairReport } from './engine/upkeep/repair.js';
+export type { RepairOptions, RepairReport } from './engine/upkeep/repair.js';
 export type { RepairAction } from './engine/upkeep/repair-log.js';
-export { verifyContext, type VerifyOptions, type VerifyReport } from './engine/upkeep/verify.js';
+export type { VerifyOptions, VerifyReport } from './engine/upkeep/verify.js';
 export { openMemoryStore, type MemoryStoreOptions } from './memory/memory-event-store.js';
 export {
   command,

@@ -3,10 +3,8 @@ import fs from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 
 export type { Command } from 'commander';
+export type { StoreLocation } from './stores.js';
 export { CommanderError };
-
-/** Where a store is: the value of the options that every command has. */
-export type StoreLocation = { readonly dir: string; readonly context: string };
 
 /** `writeOut` gets what is for standard output: help, and the version. */
 export function newProgram(writeOut: (text: string) => void): Command {
@@ -24,7 +22,7 @@ export function newProgram(writeOut: (text: string) => void): Command {
   return program;
 }
 
-/** As the package says: its file lies two folders above, both in `src/cli` and in `dist/cli`. */
+/** As the package says: its file lies two folders above, in `src/cli` as in `dist/cli`. */
 function version(): string {
   return (JSON.parse(fs.readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version;
 }

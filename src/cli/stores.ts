@@ -3,9 +3,11 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { EventStore, OpenStoreOptions } from '../index.js';
 import { CommandError, exitCodes, inputError } from './exit-codes.js';
-import type { StoreLocation } from './program.js';
 import type { Terminal } from './terminal.js';
 import { visible } from './text.js';
+
+/** Where a store is: the value of the options that every command has. */
+export type StoreLocation = { readonly dir: string; readonly context: string };
 
 /** Runs `use` on the store that a reading command names, and closes it. */
 export async function withReading<T>(location: StoreLocation, use: (store: EventStore) => Promise<T>): Promise<T> {

@@ -79,13 +79,17 @@ function asOutputError(error: NodeJS.ErrnoException): Error {
 export class Terminal {
   /** Data. */
   readonly out = new Output(process.stdout);
-  /** Everything else. */
-  readonly err: Output = new Remarks(process.stderr);
+  #err: Output | undefined;
   /** What a command that ran to its end found, when that is not simply well. */
   exitCode: ExitCode = exitCodes.ok;
   /** What to say when the command is interrupted: how things stand, and how to go on. */
   afterInterrupt: string | undefined;
   #interrupt: AbortController | undefined;
+
+  /** Everything else. */
+  get err(): Output {
+    return (this.#err ??= new Remarks(process.stderr));
+  }
 
   /** Aborts with `Interrupted` on Ctrl-C, SIGTERM and SIGHUP; a second signal ends the process at once. From the first call on. */
   interruptible(afterInterrupt?: string): AbortSignal {

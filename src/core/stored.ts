@@ -11,12 +11,25 @@ export type ChainPoint = ChainMark & { readonly offset: number };
 /** Where an event's record lies in the ledger, in bytes. */
 export type EventLocation = { readonly offset: number; readonly length: number };
 
+/** What an event is found by. */
+export type EventKeys = { readonly type: string; readonly tags: readonly string[]; readonly id: string };
+
 /** What the index keeps of an event. */
-export type IndexedEvent = EventLocation & {
-  readonly position: number;
-  readonly type: string;
-  readonly tags: readonly string[];
-  readonly id: string;
+export type IndexedEvent = EventLocation & EventKeys & { readonly position: number };
+
+/** The events of a frame, whose keys are decoded when somebody needs them. `bytes` is not changed any more. */
+export type UnreadFrame = {
+  /** Position of the first event. */
+  readonly first: number;
+  /** Where each record begins in `bytes`, and behind them where the last ends. */
+  readonly records: Float64Array;
+  readonly bytes: Buffer;
+  /** Where `bytes` begin in the ledger. */
+  readonly bytesAt: number;
+  /** The keys of the record that begins at this offset of `bytes`. */
+  keys(offset: number): EventKeys;
+  /** How a type or a tag stands in a record: where these bytes are not, it is not either. */
+  spelling(text: string): Buffer;
 };
 
 /** A committed batch, read back from its frame. Valid until the next one is read. */

@@ -12,7 +12,8 @@ export interface Clock {
 
 export const systemClock: Clock = {
   now: () => Date.now(),
-  monotonic: () => performance.now(),
+  // `performance` takes milliseconds to load.
+  monotonic: () => Number(process.hrtime.bigint()) / 1e6,
   timer(delayMs, callback, keepAlive) {
     const timer = setTimeout(callback, delayMs);
     if (!keepAlive) timer.unref();

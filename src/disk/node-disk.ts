@@ -4,7 +4,7 @@
  * syncs go through the thread pool for a while, so that the event loop is not held up.
  */
 import fs from 'node:fs';
-import fsPromises from 'node:fs/promises';
+import { systemClock } from './clock.js';
 import type { Disk, DiskFile, FileStat, FileSystemFacts, OpenMode } from './disk.js';
 import { codeOf } from './error-code.js';
 
@@ -17,8 +17,8 @@ const openFlags: Record<OpenMode, number> = {
   update: fs.constants.O_RDWR,
 };
 
-/** Larger transfers go through the thread pool: they take longer than the trip. */
-const largeBytes = 256 * 1024;
+/** Larger transfers go through the thread pool: they take longer than the trip. What is read is in the page cache, mostly. */
+const largeBytes = { read: 1024 * 1024, append: 256 * 1024 };
 
 /** After a slow call the thread pool is used for so long; after the next slow one for twice as long, as that is no accident. */
 const poolMs = { least: 10, most: 200 };
@@ -34,13 +34,13 @@ class Pace {
   }
 
   allowsSync(): boolean {
-    return this.#asyncUntil === 0 || performance.now() >= this.#asyncUntil;
+    return this.#asyncUntil === 0 || systemClock.monotonic() >= this.#asyncUntil;
   }
 
   run<T>(call: () => T): T {
-    const start = performance.now();
+    const start = systemClock.monotonic();
     const result = call();
-    const end = performance.now();
+    const end = systemClock.monotonic();
     const isSlow = end - start > this.#slowMs;
     this.#asyncMs = isSlow ? Math.min(poolMs.most, Math.max(poolMs.least, 2 * this.#asyncMs)) : 0;
     this.#asyncUntil = isSlow ? end + this.#asyncMs : 0;
@@ -61,7 +61,7 @@ class NodeFile implements DiskFile {
   }
 
   read(target: Uint8Array, offset: number): number | Promise<number> {
-    if (target.length > largeBytes || !readPace.allowsSync()) return this.#readAsync(target, offset);
+    if (target.length > largeBytes.read || !readPace.allowsSync()) return this.#readAsync(target, offset);
     return readPace.run(() => {
       let done = 0;
       while (done < target.length) {
@@ -88,7 +88,7 @@ class NodeFile implements DiskFile {
   }
 
   append(bytes: Uint8Array): number | Promise<number> {
-    if (bytes.length <= largeBytes) return fs.writeSync(this.#descriptor, bytes, 0, bytes.length, null);
+    if (bytes.length <= largeBytes.append) return fs.writeSync(this.#descriptor, bytes, 0, bytes.length, null);
     return new Promise((resolve, reject) => {
       fs.write(this.#descriptor, bytes, 0, bytes.length, null, (error, count) => (error ? reject(error) : resolve(count)));
     });
@@ -150,11 +150,11 @@ export const nodeDisk: Disk = {
   link: (from, to) => fs.linkSync(from, to),
   removeFile: (file) => void absent(() => fs.unlinkSync(file)),
   removeDirectory: (directory) => void absent(() => fs.rmdirSync(directory)),
-  removeTree: (directory) => fsPromises.rm(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 }),
+  removeTree: (directory) => fs.promises.rm(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 }),
 
   async syncFile(file) {
     // Windows refuses to flush a descriptor that cannot write.
-    const handle = await fsPromises.open(file, 'r+');
+    const handle = await fs.promises.open(file, 'r+');
     try {
       await handle.datasync();
     } finally {
@@ -164,7 +164,7 @@ export const nodeDisk: Disk = {
 
   async syncDirectory(directory) {
     if (isWindows) return;
-    const handle = await fsPromises.open(directory, 'r');
+    const handle = await fs.promises.open(directory, 'r');
     try {
       await handle.sync();
     } finally {

@@ -23,7 +23,7 @@ import { Ledger } from '../ledger/ledger.js';
 import { isUnsynced, markUnsynced, rewriteUnsynced } from '../ledger/unsynced.js';
 import type { LockHold, OpenLock } from '../locking/lock.js';
 import { Breather } from './breather.js';
-import { findCheckpoint, ownCheckpoint } from './checkpoint.js';
+import { findCheckpoint, ownCheckpoint, type Checkpoint } from './checkpoint.js';
 import { CommitPath } from './commit-path.js';
 import { refuseForeignLedger } from './foreign-ledger.js';
 import { Gate } from './gate.js';
@@ -63,6 +63,7 @@ type Opened = {
   readonly index: EventIndex;
   /** Undefined when this engine writes no event files. */
   readonly codec: EventFileCodec | undefined;
+  readonly checkpoint: Checkpoint | undefined;
   /** Up to where event files are complete and durable. */
   readonly complete: ChainPoint | undefined;
 };
@@ -91,6 +92,7 @@ export class Engine {
   /** Whether the mark of a failed sync was left. */
   #marked: Promise<boolean> | undefined;
   #closed = false;
+  #drawnToken: string | undefined;
 
   static async open(options: EngineOptions, ports: EnginePorts): Promise<Engine> {
     const { directory, readOnly } = options;
@@ -108,7 +110,7 @@ export class Engine {
       const codec = header.eventFiles === 'none' || readOnly ? undefined : await openEventFileCodec(header.eventFiles);
       const mark = checkpoint?.eventFiles;
       const complete = mark && (await holdsFrame(file, header, mark)) ? mark : undefined;
-      const engine = new Engine(options, ports, { file, header, place, index, codec, complete });
+      const engine = new Engine(options, ports, { file, header, place, index, codec, checkpoint, complete });
       if (await isUnsynced(directory, ports.disk)) engine.view.doubt();
       await engine.view.catchUp();
       // It may have been left, or mended, during the scan.
@@ -145,8 +147,7 @@ export class Engine {
       onSyncFailed: (error) => this.#onPoisoned(error),
     });
     this.tail = new TailWatch(ledger.path, ports.disk, clock);
-    const token = ports.random.uuid().slice(0, 8);
-    this.#eventFiles = opened.codec && this.#createEventFileWriter(opened.codec, opened.complete, token);
+    this.#eventFiles = opened.codec && this.#createEventFileWriter(opened.codec, opened.complete);
     this.#lock = new GuardedLock({ lock: ports.openLock(directory), place, disk: ports.disk, ledgerPath: ledger.path });
     const lock = new LockKeeper({
       directory,
@@ -171,7 +172,8 @@ export class Engine {
       file,
       place,
       clock,
-      token,
+      checkpoint: opened.checkpoint,
+      token: () => this.#token(),
       eventFiles: this.#eventFiles,
       isBusy: () => this.commits.isBusy,
       mayWrite: () => !this.#readOnly && !this.#poisoned,
@@ -284,7 +286,12 @@ export class Engine {
     );
   }
 
-  #createEventFileWriter(codec: EventFileCodec, complete: ChainPoint | undefined, token: string): EventFileWriter {
+  /** Part of temporary names, unique to this engine: drawn when something is written. */
+  #token(): string {
+    return (this.#drawnToken ??= this.#ports.random.uuid().slice(0, 8));
+  }
+
+  #createEventFileWriter(codec: EventFileCodec, complete: ChainPoint | undefined): EventFileWriter {
     const { clock, warn } = this.#ports;
     return new EventFileWriter({
       disk: this.#place.disk,
@@ -292,7 +299,7 @@ export class Engine {
       codec,
       complete,
       directory: path.join(this.directory, 'events'),
-      token,
+      token: () => this.#token(),
       readBatches: (after, last) => readBatches(this.#file, this.view, after, last),
       isBusy: () => this.commits.isBusy,
       workedMs: () => this.commits.workedMs,

@@ -11,7 +11,7 @@ import { messageOf } from '../disk/error-code.js';
 import type { EventFileWriter } from '../eventfiles/event-file-writer.js';
 import { holdsFrame } from '../ledger/holds-frame.js';
 import type { Ledger } from '../ledger/ledger.js';
-import { readCheckpoint, writeCheckpoint } from './checkpoint.js';
+import { readCheckpoint, writeCheckpoint, type Checkpoint } from './checkpoint.js';
 import type { LedgerPlace } from './ledger-place.js';
 import { removeLeftovers } from './leftovers.js';
 
@@ -22,8 +22,10 @@ export type HousekeepingOptions = {
   readonly file: DiskFile;
   readonly place: LedgerPlace;
   readonly clock: Clock;
+  /** The checkpoint as it was when the store was opened. */
+  readonly checkpoint: Checkpoint | undefined;
   /** Part of temporary names: unique to this engine. */
-  readonly token: string;
+  readonly token: () => string;
   /** Undefined when the store has no event files. */
   readonly eventFiles: EventFileWriter | undefined;
   readonly isBusy: () => boolean;
@@ -168,6 +170,7 @@ export class Housekeeping {
     const { directory, ledger, place, token, eventFiles: files } = this.#options;
     const { disk } = place;
     const { ledgerId } = ledger.header;
+    if (this.#saysAll()) return;
     // Another process may have got further; marks never go back.
     const before = await readCheckpoint(directory, ledgerId, disk).catch(() => undefined);
     // It is the only witness of a last frame that was damaged beneath open stores: whoever opens the folder next is told (R10).
@@ -177,7 +180,16 @@ export class Housekeeping {
     const isTrue = eventFiles !== undefined && eventFiles.position <= (durable?.position ?? 0);
     const checkpoint = { ledgerId: ledgerId.toString('hex'), durable, eventFiles: isTrue ? eventFiles : undefined };
     if (checkpoint.durable?.position === 0 || JSON.stringify(checkpoint) === JSON.stringify(before)) return;
-    await writeCheckpoint(directory, checkpoint, token, disk);
+    await writeCheckpoint(directory, checkpoint, token(), disk);
+  }
+
+  /** Whether the checkpoint said all there is to say when the store was opened: whoever only read leaves it alone. */
+  #saysAll(): boolean {
+    const { checkpoint, ledger, eventFiles } = this.#options;
+    const { durablePoint } = ledger;
+    const isSame = checkpoint?.durable?.position === durablePoint?.position && checkpoint?.durable?.checksum === durablePoint?.checksum;
+    // A mark that is not in the ledger was not taken over, and is set right.
+    return isSame && eventFiles?.complete === checkpoint?.eventFiles;
   }
 
   async #inLedger(mark: ChainPoint | undefined): Promise<ChainPoint | undefined> {

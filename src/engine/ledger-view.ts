@@ -118,7 +118,7 @@ export class LedgerView {
 
   #takeIn(onFrame?: (point: ChainPoint) => void): Awaitable<void> {
     return this.ledger.catchUp(({ point, events }) => {
-      this.index.addFrame(point, events);
+      this.index.addUnread(point, events);
       this.tell(point.position);
       onFrame?.(point);
       // Without its files the whole index would gather in memory.

@@ -21,7 +21,7 @@ export type EventFileWriterOptions = {
   readonly directory: string;
   readonly codec: EventFileCodec;
   /** Part of the temporary names: unique to this process. */
-  readonly token: string;
+  readonly token: () => string;
   /** Up to where the checkpoint says that files are complete and durable. */
   readonly complete: ChainPoint | undefined;
   /** Yields the batches behind `after` (exclusive; from the first when undefined), in order, up to `last` (inclusive). */
@@ -67,8 +67,6 @@ export class EventFileWriter {
   /** What was told since files could last be written: the same error comes again with every attempt. */
   readonly #told = new Set<string>();
   #sliceEnd = 0;
-  /** When the last pause ended, and how long this process had been at appending by then. */
-  #pauseEnd = { atMs: 0, workedMs: 0 };
   /** The folder that is being filled under a temporary name, and the batches that will be in place when it gets its own. */
   #aside: { readonly folder: FolderAside; readonly batches: ChainPoint[] } | undefined;
   #mayFillAside = true;
@@ -237,6 +235,8 @@ export class EventFileWriter {
   }
 
   async #writeBatches(range: Range): Promise<void> {
+    // Before anything is read: who appends many events at once waits for the first of them already.
+    if (this.#options.clock.monotonic() >= this.#sliceEnd) await this.#pause();
     // It may grow meanwhile: what comes is another round's.
     const { last } = range;
     for await (const batch of this.#options.readBatches(range.after, last)) {
@@ -289,7 +289,7 @@ export class EventFileWriter {
   async #beginAside(position: number): Promise<void> {
     if (!this.#mayFillAside) return;
     const { disk, token } = this.#options;
-    const folder = await FolderAside.open({ disk, token, target: path.dirname(this.#folders.pathOf(position)) });
+    const folder = await FolderAside.open({ disk, token: token(), target: path.dirname(this.#folders.pathOf(position)) });
     this.#aside = folder && { folder, batches: [] };
   }
 
@@ -298,20 +298,23 @@ export class EventFileWriter {
   }
 
   async #pause(): Promise<void> {
-    const { clock, isBusy, workedMs } = this.#options;
-    const busy = !this.#flushing && isBusy();
-    await (busy ? this.#busyPause() : clock.turn());
-    const now = clock.monotonic();
-    this.#pauseEnd = { atMs: now, workedMs: workedMs() };
-    this.#sliceEnd = now + sliceMs;
+    const { clock, isBusy } = this.#options;
+    await (!this.#flushing && isBusy() ? this.#busyPause() : clock.turn());
+    this.#sliceEnd = clock.monotonic() + sliceMs;
   }
 
-  #busyPause(): Promise<void> {
+  async #busyPause(): Promise<void> {
     const { clock, workedMs } = this.#options;
-    const before = this.#pauseEnd;
+    const before = { atMs: clock.monotonic(), workedMs: workedMs() };
+    await this.#wait(busyPauseMs);
     const isSaturated = (workedMs() - before.workedMs) * 2 > clock.monotonic() - before.atMs;
+    if (isSaturated && !this.#flushing && !this.#stopped) await this.#wait(saturatedPauseMs - busyPauseMs);
+  }
+
+  /** Until `delayMs` are over, or `#endPause` is called. */
+  #wait(delayMs: number): Promise<void> {
     return new Promise((resolve) => {
-      const cancel = clock.timer(isSaturated ? saturatedPauseMs : busyPauseMs, resolve, true);
+      const cancel = this.#options.clock.timer(delayMs, resolve, true);
       this.#endPause = () => {
         cancel();
         resolve();

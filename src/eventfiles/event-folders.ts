@@ -15,7 +15,7 @@ export type EventFoldersOptions = {
   readonly directory: string;
   readonly codec: EventFileCodec;
   /** Part of the temporary names: unique to this process. */
-  readonly token: string;
+  readonly token: () => string;
 };
 
 export type PutMode =
@@ -94,7 +94,7 @@ export class EventFolders {
   }
 
   #temporaryOf(target: string): string {
-    return path.join(path.dirname(target), `.${path.basename(target)}.${this.#options.token}.tmp`);
+    return path.join(path.dirname(target), `.${path.basename(target)}.${this.#options.token()}.tmp`);
   }
 
   async #moveToVoid(target: string): Promise<void> {

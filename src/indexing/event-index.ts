@@ -4,7 +4,7 @@
  * files may be deleted at any time.
  */
 import type { Query } from '../core/query.js';
-import type { ChainPoint, EventLocation, IndexedEvent } from '../core/stored.js';
+import type { ChainPoint, EventLocation, IndexedEvent, UnreadFrame } from '../core/stored.js';
 import type { Awaitable } from '../disk/disk.js';
 import { MatchCursor, type FoundMatches, type MatchSource, type PositionCursor, type PositionRange } from './cursor.js';
 import type { BlockSegment } from './block-segment.js';
@@ -85,12 +85,22 @@ export class EventIndex {
     let segment = this.#memory[this.#memory.length - 1];
     for (const event of events) {
       if (event.position <= sealed) continue;
-      if (!segment || segment.count === this.#blockSize) {
-        segment = new MemorySegment(this.#last + 1, this.#blockSize);
-        this.#memory.push(segment);
-      }
+      if (!segment || segment.count === this.#blockSize) segment = this.#beginSegment();
       segment.add(event, point);
       this.#last = event.position;
+    }
+  }
+
+  /** The same for a frame that was found in the ledger; its keys are read when they are needed. */
+  addUnread(point: ChainPoint, frame: UnreadFrame): void {
+    const count = frame.records.length - 1;
+    for (let from = Math.max(0, this.#sealed.count * this.#blockSize + 1 - frame.first); from < count; ) {
+      let segment = this.#memory[this.#memory.length - 1];
+      if (!segment || segment.count === this.#blockSize) segment = this.#beginSegment();
+      const to = Math.min(count, from + this.#blockSize - segment.count);
+      segment.addUnread(frame, from, to, point);
+      this.#last = frame.first + to - 1;
+      from = to;
     }
   }
 
@@ -188,6 +198,14 @@ export class EventIndex {
     } catch {
       return askBlocks();
     }
+  }
+
+  /** Only the newest segment may hold frames that are not read: so their memory is bounded. */
+  #beginSegment(): MemorySegment {
+    this.#memory[this.#memory.length - 1]?.readAll();
+    const segment = new MemorySegment(this.#last + 1, this.#blockSize);
+    this.#memory.push(segment);
+    return segment;
   }
 
   async #firstMatchLater(plan: QueryPlan, from: number, upTo: number): Promise<number> {

@@ -1,8 +1,8 @@
-import type { DiskFile } from '../disk/disk.js';
+import type { Awaitable, DiskFile } from '../disk/disk.js';
 import { headLength, marker, markerLength } from './format.js';
 import { decodeHead, isFrameIntact, type FrameHead } from './frame.js';
 
-/** A whole, undamaged frame, whether it counts or not. `bytes` is valid until the next call of `next`. */
+/** A whole, undamaged frame, whether it counts or not. `bytes` is not changed any more: it may be kept. */
 export type FoundFrame = {
   readonly head: FrameHead;
   /** Offset in the file. */
@@ -14,10 +14,9 @@ export type FoundFrame = {
   readonly start: number;
 };
 
-const pieceLength = 1024 * 1024;
-
-/** Where a frame may begin: undamaged, damaged, or cut off by the end of what is read. */
-type Candidate = { readonly kind: 'intact'; readonly frame: FoundFrame } | { readonly kind: 'damaged' };
+/** Most scans end within the first piece, which the page cache answers at once. */
+const firstPieceLength = 1024 * 1024;
+const pieceLength = 2 * 1024 * 1024;
 
 /**
  * Finds the undamaged frames of a stretch of the ledger, in order. What is incomplete or damaged hides nothing: the
@@ -31,12 +30,15 @@ export class FrameScan {
   #windowAt: number;
   /** Offset behind the last frame found: what lies beyond is not yet a frame. */
   #position: number;
+  /** No frame begins between `#position` and here. */
+  #searchAt: number;
 
   /** Scans from `from` (inclusive) to `limit` (exclusive, at most the size of the file). */
   constructor(file: DiskFile, from: number, limit: number) {
     this.#file = file;
     this.#windowAt = from;
     this.#position = from;
+    this.#searchAt = from;
     this.#limit = limit;
   }
 
@@ -45,53 +47,60 @@ export class FrameScan {
     return this.#position;
   }
 
-  /** The next undamaged frame, or undefined when there is none before the limit. */
-  async next(): Promise<FoundFrame | undefined> {
-    let offset = this.#position;
+  /** The next undamaged frame, or undefined when there is none before the limit. A promise only where bytes are waited for. */
+  next(): Awaitable<FoundFrame | undefined> {
     for (;;) {
-      const found = await this.#findMarker(offset);
-      if (found === undefined) return undefined;
-      const candidate = await this.#examine(found);
-      if (candidate.kind === 'intact') {
-        this.#position = candidate.frame.end;
-        return candidate.frame;
-      }
-      offset = found + markerLength;
+      const wanted = this.#search();
+      if (typeof wanted !== 'number') return wanted;
+      const filling = this.#fill(wanted);
+      if (filling) return filling.then(() => this.next());
     }
   }
 
-  async #examine(offset: number): Promise<Candidate> {
-    if (offset + headLength > this.#limit) return { kind: 'damaged' };
-    await this.#fill(offset, headLength);
-    const head = decodeHead(this.#window, offset - this.#windowAt);
-    if (!head) return { kind: 'damaged' };
-    const end = offset + headLength + head.bodyLength;
-    if (end > this.#limit) return { kind: 'damaged' };
-    await this.#fill(offset, end - offset);
-    const start = offset - this.#windowAt;
-    if (!isFrameIntact(this.#window, start, head)) return { kind: 'damaged' };
-    return { kind: 'intact', frame: { head, offset, end, bytes: this.#window, start } };
-  }
-
-  /** Offset of the first marker at or behind `offset`. */
-  async #findMarker(offset: number): Promise<number | undefined> {
-    while (offset + markerLength <= this.#limit) {
-      await this.#fill(offset, markerLength);
-      const found = this.#window.indexOf(marker, offset - this.#windowAt);
-      if (found >= 0) return this.#windowAt + found;
+  /** The next undamaged frame; or how many bytes from `#searchAt` on the window must hold for the search to go on. */
+  #search(): FoundFrame | undefined | number {
+    while (this.#searchAt + markerLength <= this.#limit) {
+      const start = this.#searchAt - this.#windowAt;
+      if (start + markerLength > this.#window.length) return markerLength;
+      const found = this.#window.indexOf(marker, start);
       // A marker may begin in the last bytes of the window.
-      offset = this.#windowAt + this.#window.length - (markerLength - 1);
+      this.#searchAt = this.#windowAt + (found >= 0 ? found : this.#window.length - (markerLength - 1));
+      if (found < 0) continue;
+      const frame = this.#examine(found);
+      if (frame) return frame;
+      this.#searchAt += markerLength;
     }
     return undefined;
   }
 
-  /** Makes the window hold `length` bytes from `offset`, which lie before the limit. */
-  async #fill(offset: number, length: number): Promise<void> {
-    if (offset >= this.#windowAt && offset + length <= this.#windowAt + this.#window.length) return;
-    const window = Buffer.allocUnsafe(Math.min(Math.max(length, pieceLength), this.#limit - offset));
-    const count = await this.#file.read(window, offset);
-    if (count < length) throw new Error(`the ledger became shorter while it was read: ${offset + count} bytes instead of ${offset + length}`);
-    this.#window = count === window.length ? window : window.subarray(0, count);
-    this.#windowAt = offset;
+  /** The frame that begins at `start` of the window, at `#searchAt` of the file; undefined when it is damaged or cut off by the limit; or how many bytes it takes. */
+  #examine(start: number): FoundFrame | undefined | number {
+    const offset = this.#searchAt;
+    if (offset + headLength > this.#limit) return undefined;
+    if (start + headLength > this.#window.length) return headLength;
+    const head = decodeHead(this.#window, start);
+    if (!head) return undefined;
+    const length = headLength + head.bodyLength;
+    const end = offset + length;
+    if (end > this.#limit) return undefined;
+    if (start + length > this.#window.length) return length;
+    if (!isFrameIntact(this.#window, start, head)) return undefined;
+    this.#position = this.#searchAt = end;
+    return { head, offset, end, bytes: this.#window, start };
+  }
+
+  /** Makes the window hold `length` bytes from `#searchAt`, which lie before the limit. */
+  #fill(length: number): Promise<void> | void {
+    const offset = this.#searchAt;
+    const piece = this.#window.length === 0 ? firstPieceLength : pieceLength;
+    const window = Buffer.allocUnsafe(Math.min(Math.max(length, piece), this.#limit - offset));
+    const take = (count: number): void => {
+      if (count < length) throw new Error(`the ledger became shorter while it was read: ${offset + count} bytes instead of ${offset + length}`);
+      this.#window = count === window.length ? window : window.subarray(0, count);
+      this.#windowAt = offset;
+    };
+    const reading = this.#file.read(window, offset);
+    if (typeof reading !== 'number') return reading.then(take);
+    take(reading);
   }
 }

@@ -8,15 +8,15 @@ import { LedgerCorruptError, StorageFailedError } from '../core/errors.js';
 import type { Clock } from '../disk/clock.js';
 import type { Awaitable, DiskFile } from '../disk/disk.js';
 import { whenReady } from '../disk/when-ready.js';
-import type { ChainMark, ChainPoint, IndexedEvent } from '../core/stored.js';
+import type { ChainMark, ChainPoint, UnreadFrame } from '../core/stored.js';
 import { Chain } from './chain.js';
 import { FrameScan, type FoundFrame } from './frame-scan.js';
 import { placeFrame, type DraftFrame } from './frame.js';
 import { headerPoint, type LedgerHeader } from './header.js';
-import { chainPoint, indexedEvents, orphanError } from './scan-chain.js';
+import { chainPoint, orphanError, unreadFrame } from './scan-chain.js';
 
-/** A frame that counts, and what the index needs of its events. */
-export type CountedFrame = { readonly point: ChainPoint; readonly events: readonly IndexedEvent[] };
+/** A frame that counts, and its events. */
+export type CountedFrame = { readonly point: ChainPoint; readonly events: UnreadFrame };
 
 export class Ledger {
   readonly header: LedgerHeader;
@@ -92,7 +92,10 @@ export class Ledger {
     if (size < this.#scanned) throw this.#corrupt('is shorter than it was: committed events are missing', size);
     const scan = new FrameScan(this.file, this.#scanned, size);
     if (this.#start) await take(await this.#checkStart(scan, this.#start));
-    for (let frame = await scan.next(); frame; frame = await scan.next()) {
+    for (;;) {
+      const scanning = scan.next();
+      const frame = scanning instanceof Promise ? await scanning : scanning;
+      if (!frame) break;
       const verdict = this.#chain.judge(frame.head, frame.offset);
       if (verdict === 'orphan') throw this.#damaged(orphanError(frame, this.last));
       if (verdict !== 'counts') continue;
@@ -276,7 +279,7 @@ export class Ledger {
       throw this.#corrupt(`lacks the frame of position ${start.position}, which the index knows to be durable`, start.offset);
     }
     this.#start = undefined;
-    return { point: start, events: indexedEvents(frame) };
+    return { point: start, events: unreadFrame(frame) };
   }
 
   #count(frame: FoundFrame): CountedFrame {
@@ -284,7 +287,7 @@ export class Ledger {
     this.#chain.add(point);
     this.#written = point;
     if (frame.head.base.position > this.#durable.position) this.#durable = frame.head.base;
-    return { point, events: indexedEvents(frame) };
+    return { point, events: unreadFrame(frame) };
   }
 
   #corrupt(problem: string, offset: number): LedgerCorruptError {

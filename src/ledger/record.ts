@@ -5,11 +5,10 @@
  */
 import { crc32 } from 'node:zlib';
 import type { JsonObject, JsonValue, PreparedEvent, SequencedEvent } from '../core/event.js';
+import type { EventKeys } from '../core/stored.js';
 import { seedOfChecksum } from './checksum-seed.js';
 import { recordHeadLength } from './format.js';
 import { utf8LengthMost, type GrowingBuffer } from './growing-buffer.js';
-
-export type EventKeys = { readonly type: string; readonly tags: readonly string[]; readonly id: string };
 
 type StoredKeys = [type: string, id: string, tags: string[]];
 type StoredEvent = [...StoredKeys, timestamp: string, metadata: JsonObject, data: JsonValue];
@@ -62,6 +61,11 @@ export function decodeKeys(bytes: Buffer, offset: number): EventKeys {
   const start = offset + recordHeadLength;
   const [type, id, tags] = JSON.parse(`${bytes.toString('utf8', start, start + bytes.readUInt32LE(offset))}]`) as StoredKeys;
   return { type, id, tags };
+}
+
+/** How a type, a tag or an id stands in the keys of every record that holds it. */
+export function keySpelling(text: string): Buffer {
+  return Buffer.from(JSON.stringify(text));
 }
 
 export function decodeEvent(bytes: Buffer, offset: number, position: number): SequencedEvent {

@@ -1,15 +1,15 @@
 import { LedgerCorruptError } from '../core/errors.js';
 import type { DiskFile } from '../disk/disk.js';
-import type { ChainPoint, IndexedEvent } from '../core/stored.js';
+import type { ChainPoint, IndexedEvent, UnreadFrame } from '../core/stored.js';
 import { Chain } from './chain.js';
 import { headLength } from './format.js';
 import { FrameScan, type FoundFrame } from './frame-scan.js';
 import type { LedgerHeader } from './header.js';
-import { decodeKeys, recordEnd } from './record.js';
+import { decodeKeys, keySpelling, recordEnd } from './record.js';
 
 /**
  * Yields the frames that count, from the one at `start` (inclusive; the header itself is not yielded) up to
- * `limit`, an offset at which or before which everything is written. A yielded frame's bytes are valid until the next.
+ * `limit`, an offset at which or before which everything is written.
  * @throws LedgerCorruptError when `start` is not there, or a frame shows that committed data before it is missing.
  */
 export async function* scanChain(
@@ -51,6 +51,18 @@ export function orphanError({ head, offset }: FoundFrame, last: number): LedgerC
 
 export function chainPoint({ head, offset }: FoundFrame): ChainPoint {
   return { position: head.first + head.count - 1, offset, checksum: head.checksum };
+}
+
+/** The events of a frame, to be read later. */
+export function unreadFrame({ head, offset, bytes, start }: FoundFrame): UnreadFrame {
+  const records = new Float64Array(head.count + 1);
+  let at = start + headLength + head.conditionLength;
+  for (let i = 0; i < head.count; i++) {
+    records[i] = at;
+    at = recordEnd(bytes, at);
+  }
+  records[head.count] = at;
+  return { first: head.first, records, bytes, bytesAt: offset - start, keys: (record) => decodeKeys(bytes, record), spelling: keySpelling };
 }
 
 /** What the index needs of the events in a frame; their content is not decoded. */

@@ -2,7 +2,6 @@
  * This process and its host, and what can be known here of the holder of a lock. Anything short of proof that a process
  * ended counts as not ended: a holder wrongly called dead loses its lock, one wrongly called alive costs a few seconds.
  */
-import os from 'node:os';
 import type { Disk } from '../disk/disk.js';
 import { codeOf } from '../disk/error-code.js';
 import type { LockOwner } from './lock.js';
@@ -20,7 +19,7 @@ export interface Host {
 export async function openHost(disk: Disk): Promise<Host> {
   const { thread, startedAt } = await readSelf(disk);
   const self = {
-    host: os.hostname() + (await containerSuffix(disk)),
+    host: process.getBuiltinModule('node:os').hostname() + (await containerSuffix(disk)),
     bootId: (await readText(disk, '/proc/sys/kernel/random/boot_id')).trim(),
     pid: process.pid,
     startedAt,

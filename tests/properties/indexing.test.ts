@@ -29,7 +29,7 @@ const share = fc.integer({ min: 0, max: 1000 }).map((thousandths) => thousandths
 const question = fc.record({ query, from: share, to: share, backwards: fc.boolean(), portion: fc.integer({ min: 1, max: 40 }) });
 
 const step = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ kind: fc.constant('append' as const), frames: fc.array(frame, { minLength: 1, maxLength: 4 }) }) },
+  { weight: 6, arbitrary: fc.record({ kind: fc.constant('append' as const), byOthers: fc.boolean(), frames: fc.array(frame, { minLength: 1, maxLength: 4 }) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('takeBack' as const), frames: fc.integer({ min: 1, max: 3 }) }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('seal' as const), of: fc.oneof(fc.constant(1), share) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('sealElsewhere' as const) }) },
@@ -46,8 +46,9 @@ async function take(world: World, next: Step): Promise<void> {
   switch (next.kind) {
     case 'append':
       for (const events of next.frames) {
-        const { point, events: indexed } = ledger.append(events.map((one) => ({ ...one, id: `id-${world.ids++}` })));
-        index.addFrame(point, indexed);
+        const { point, events: indexed, unread } = ledger.append(events.map((one) => ({ ...one, id: `id-${world.ids++}` })));
+        if (next.byOthers) index.addUnread(point, unread);
+        else index.addFrame(point, indexed);
       }
       return;
     case 'takeBack':

@@ -27,7 +27,7 @@ export function eventFileWriter(directory: string, batches: readonly StoredBatch
     clock: systemClock,
     directory,
     codec: json,
-    token: 'test',
+    token: () => 'test',
     complete: undefined,
     async *readBatches(after, last) {
       for (const one of batches) if (one.first > (after?.position ?? 0) && one.first <= last) yield one;

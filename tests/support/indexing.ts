@@ -1,6 +1,6 @@
 /** What tests of the index stand on: a ledger that is a list of frames, and a disk that is a map. */
 import { matchesQuery, type Query } from '../../src/core/query.js';
-import type { ChainPoint, IndexedEvent } from '../../src/core/stored.js';
+import type { ChainPoint, EventKeys, IndexedEvent, UnreadFrame } from '../../src/core/stored.js';
 import type { Awaitable, Disk, DiskFile, FileStat } from '../../src/disk/disk.js';
 import { systemRandom } from '../../src/disk/random.js';
 import { EventIndex, type EventIndexOptions, type ScannedFrame } from '../../src/indexing/event-index.js';
@@ -10,8 +10,11 @@ export const testLedgerId = Buffer.from('0123456789abcdef', 'latin1');
 
 export type Keys = { readonly type: string; readonly tags: readonly string[]; readonly id?: string };
 
+/** A frame of the list, both ways in which the index gets it: with its events, or with their bytes. */
+export type ListedFrame = ScannedFrame & { readonly unread: UnreadFrame };
+
 export class FrameList {
-  readonly frames: ScannedFrame[] = [];
+  readonly frames: ListedFrame[] = [];
   /** How often a block was read again. */
   scans = 0;
 
@@ -23,19 +26,19 @@ export class FrameList {
     return this.frames.flatMap(({ events }) => events);
   }
 
-  append(events: readonly Keys[]): ScannedFrame {
+  append(keys: readonly Keys[]): ListedFrame {
     const first = this.last + 1;
-    const offset = first * 1000 + this.frames.length;
-    const frame = {
-      point: { position: first + events.length - 1, offset, checksum: (Math.imul(offset, 2654435761) ^ this.frames.length) >>> 0 },
-      events: events.map((keys, i) => ({ ...keys, id: keys.id ?? `id-${first + i}`, position: first + i, offset: 2 ** 33 + (first + i) * 1000, length: 100 + i })),
-    };
+    const offset = 2 ** 33 + first * 1_000_000 + this.frames.length;
+    const unread = encodeUnread(keys, first, offset);
+    const { bytesAt, records } = unread;
+    const events = keys.map((_, i) => ({ ...unread.keys(records[i]!), position: first + i, offset: bytesAt + records[i]!, length: records[i + 1]! - records[i]! }));
+    const frame = { point: { position: first + keys.length - 1, offset, checksum: (Math.imul(offset, 2654435761) ^ this.frames.length) >>> 0 }, events, unread };
     this.frames.push(frame);
     return frame;
   }
 
   /** The frames from `from` on, this one included. */
-  since(from: ChainPoint | undefined): ScannedFrame[] {
+  since(from: ChainPoint | undefined): ListedFrame[] {
     const start = from ? this.frames.findIndex(({ point }) => point.offset === from.offset && point.checksum === from.checksum) : 0;
     if (start < 0) throw new Error(`the ledger has no frame at ${from?.offset}`);
     return this.frames.slice(start);
@@ -57,6 +60,23 @@ export class FrameList {
   }
 }
 
+/** The texts of a key stand in what comes before the records, and in the content of each, too. */
+function encodeUnread(keys: readonly Keys[], first: number, bytesAt: number): UnreadFrame {
+  const texts = keys.map(({ type, tags, id }, i) => JSON.stringify([type, tags, id ?? `id-${first + i}`]));
+  const parts = [JSON.stringify(keys[0]), ...texts.map((text, i) => `${text}${JSON.stringify(keys[(i + 1) % keys.length])}`)].map((part) => Buffer.from(part));
+  const records = new Float64Array(keys.length + 1);
+  let end = parts[0]!.length;
+  for (let i = 0; i <= keys.length; i++) {
+    records[i] = end;
+    end += parts[i + 1]?.length ?? 0;
+  }
+  const decode = (index: number): EventKeys => {
+    const [type, tags, id] = JSON.parse(texts[index]!) as [string, string[], string];
+    return { type, tags, id };
+  };
+  return { first, records, bytes: Buffer.concat(parts), bytesAt, keys: (offset) => decode(records.indexOf(offset)), spelling: (text) => Buffer.from(JSON.stringify(text)) };
+}
+
 /** Opens an index as the engine does: what is not sealed comes from the ledger. */
 export async function openIndex(ledger: FrameList, disk: Disk, options: Partial<EventIndexOptions> = {}): Promise<EventIndex> {
   const index = await EventIndex.open({
@@ -70,7 +90,7 @@ export async function openIndex(ledger: FrameList, disk: Disk, options: Partial<
     yieldTurn: () => Promise.resolve(),
     ...options,
   });
-  for (const { point, events } of ledger.since(index.scanFrom)) index.addFrame(point, events);
+  for (const { point, unread } of ledger.since(index.scanFrom)) index.addUnread(point, unread);
   return index;
 }
 

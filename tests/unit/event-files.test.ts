@@ -169,11 +169,12 @@ describe('the writer of event files', () => {
       files.add(begin, 2);
       await waitFor(() => files.idle);
       await files.stop();
-      return delays[0]!;
+      return Math.max(...delays);
     };
     const relaxed = await pausesWith(() => 0);
     expect(relaxed).toBeGreaterThan(0);
-    expect(await pausesWith(() => systemClock.monotonic())).toBeGreaterThan(relaxed);
+    let workedMs = 0;
+    expect(await pausesWith(() => (workedMs += 1000))).toBeGreaterThan(relaxed);
   });
 
   test.each(['flush', 'stop'] as const)('%s does not wait for the pause that is made while appends go on', async (end) => {

@@ -266,7 +266,8 @@ describe('verifying files of keys', () => {
       expect(await damagedOf(disk, ledger)).toMatchObject([{ name: '0000000000.keys', first: 1, expected: bytes }]);
     }
     const wrong = someLedger();
-    wrong.frames[0] = { ...wrong.frames[0]!, events: wrong.frames[0]!.events.map((event) => ({ ...event, type: 'Wrong' })) };
+    const { unread } = wrong.frames[0]!;
+    wrong.frames[0] = { ...wrong.frames[0]!, unread: { ...unread, keys: (offset) => ({ ...unread.keys(offset), type: 'Wrong' }) } };
     const other = new MapDisk();
     await sealedOn(other, wrong);
     disk.files.set(keysPath(0), other.files.get(keysPath(0))!);

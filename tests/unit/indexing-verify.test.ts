@@ -62,7 +62,8 @@ describe('verifying index files', () => {
     const ledger = someLedger(4);
     const disk = await sealed(ledger);
     const wrong = someLedger(4);
-    wrong.frames[0] = { ...wrong.frames[0]!, events: wrong.frames[0]!.events.map((event) => ({ ...event, type: 'Wrong' })) };
+    const { unread } = wrong.frames[0]!;
+    wrong.frames[0] = { ...wrong.frames[0]!, unread: { ...unread, keys: (offset) => ({ ...unread.keys(offset), type: 'Wrong' }) } };
     disk.files.set(blockPath(0), (await sealed(wrong)).files.get(blockPath(0))!);
     disk.files.delete(blockPath(1));
     disk.files.set(blockPath(2), disk.files.get(blockPath(2))!.subarray(0, 50));

@@ -40,7 +40,8 @@ async function newFrames(ledger: Ledger): Promise<CountedFrame[]> {
   return frames;
 }
 
-const ids = (frames: readonly { events: readonly { id: string }[] }[]): string[] => frames.flatMap(({ events }) => events.map(({ id }) => id));
+const ids = (frames: readonly CountedFrame[]): string[] =>
+  frames.flatMap(({ events: { records, keys } }) => [...records.slice(0, -1)].map((offset) => keys(offset).id));
 
 describe('the ledger', () => {
   test('continues the chain over what another process added', async () => {
@@ -163,7 +164,7 @@ describe('the search for frames', () => {
   });
 });
 
-async function openLedgerAfresh(folder: string): Promise<readonly { events: readonly { id: string }[] }[]> {
+async function openLedgerAfresh(folder: string): Promise<CountedFrame[]> {
   const { file, header } = await openLedgerFile(folder, 'none', ports);
   try {
     return await newFrames(new Ledger(path.join(folder, 'ledger'), file, header, undefined, systemClock));

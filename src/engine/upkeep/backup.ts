@@ -14,7 +14,6 @@ import { Breather } from '../breather.js';
 import { writeCheckpoint } from '../checkpoint.js';
 import { checkDirectory, checkLocation } from '../context-location.js';
 import type { EnginePorts } from '../engine.js';
-import { systemPorts } from '../system-ports.js';
 import { copyLedger } from './backup-copy.js';
 import { backupFailed, copyLocked, copyUnsound } from './backup-errors.js';
 import { backupToken, writeEventFiles } from './backup-files.js';
@@ -55,18 +54,6 @@ export type BackupReport = {
   /** Whether an earlier backup was continued. */
   readonly incremental: boolean;
 };
-
-/**
- * Copies a context while processes go on appending, continues an earlier backup of it, and verifies the copy at the end.
- * The copy is a store: `openStore({ directory: destination, context })` opens it. What it holds is durable when this resolves.
- *
- * @example await backupContext({ directory: './data', destination: '/media/backup/data' })
- * @throws InvalidInputError when there is no such store, or the destination is another store's backup, has diverged or is ahead;
- *   LedgerCorruptError when the store or the earlier backup is damaged; LockTimeoutError when somebody writes to the copy; StorageFailedError.
- */
-export function backupContext(options: BackupOptions): Promise<BackupReport> {
-  return backupOn(options, systemPorts);
-}
 
 /** `backupContext` on other ports. */
 export async function backupOn(options: BackupOptions, ports: EnginePorts): Promise<BackupReport> {

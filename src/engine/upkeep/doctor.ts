@@ -2,7 +2,6 @@ import { isOpossumError, StorageFailedError } from '../../core/errors.js';
 import { codeOf, messageOf } from '../../disk/error-code.js';
 import { checkLocation } from '../context-location.js';
 import type { EnginePorts } from '../engine.js';
-import { systemPorts } from '../system-ports.js';
 import { gatherFacts } from './doctor-facts.js';
 import { judge, type DoctorFinding } from './doctor-findings.js';
 
@@ -20,18 +19,6 @@ export type DoctorReport = {
   readonly folder: string;
   readonly findings: readonly DoctorFinding[];
 };
-
-/**
- * Looks at where a store lies and what is beside its events: synchronised folders, file systems that do not keep the
- * promises a store needs, the clock, locks, what crashes left behind; and opens it as a reader does. Takes no lock and
- * changes nothing; it does not read the events, which `verifyContext` does.
- *
- * @example const { ok, findings } = await doctorContext({ directory: './data' })
- * @throws InvalidInputError when there is no such store; UnsupportedFormatError; StorageFailedError when it cannot be read.
- */
-export function doctorContext(options: DoctorOptions): Promise<DoctorReport> {
-  return doctorOn(options, systemPorts);
-}
 
 /** `doctorContext` on other ports. */
 export async function doctorOn(options: DoctorOptions, ports: EnginePorts): Promise<DoctorReport> {

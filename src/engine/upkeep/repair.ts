@@ -9,7 +9,6 @@ import { codeOf, messageOf } from '../../disk/error-code.js';
 import { checkLocation } from '../context-location.js';
 import type { EnginePorts } from '../engine.js';
 import { isShared } from '../registry.js';
-import { systemPorts } from '../system-ports.js';
 import { lockForRepair, lockLost } from './repair-lock.js';
 import type { RepairAction } from './repair-log.js';
 import { RepairRun } from './repair-run.js';
@@ -49,22 +48,6 @@ export type RepairReport = {
   /** Folder within the context that holds what was moved aside; absent when nothing was. */
   readonly quarantine?: string;
 };
-
-/**
- * Heals a context: event files, index and checkpoint from the ledger, and a damaged or lost ledger from what is left of it
- * and from the event files. Without `apply` it only says what it would do. What was there is moved to `quarantine/` in the
- * context's folder. A new ledger is durable before it gets its name; a rebuilt one has a new id, and stores that still have
- * the old one open must be opened again.
- *
- * @example const { ok, lost } = await repairContext({ directory: './data', apply: true })
- * @throws InvalidInputError when there is no store or this process has it open; LockTimeoutError when another process
- *   appends to it; LedgerCorruptError when nothing is left to tell which positions there were, or the ledger seems to be another
- *   store's and `trust` does not say what to believe; StorageFailedError;
- *   UnsupportedFormatError.
- */
-export function repairContext(options: RepairOptions): Promise<RepairReport> {
-  return repairOn(options, systemPorts);
-}
 
 /** `repairContext` on other ports: what a simulation uses. */
 export async function repairOn(options: RepairOptions, ports: EnginePorts): Promise<RepairReport> {

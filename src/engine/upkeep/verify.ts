@@ -10,7 +10,6 @@ import { messageOf } from '../../disk/error-code.js';
 import { openLedgerFileReadOnly, type LedgerHeader } from '../../ledger/header.js';
 import { checkLocation } from '../context-location.js';
 import { lookAgainMs } from '../look-again.js';
-import { systemPorts } from '../system-ports.js';
 import { patchyDisk, type UnreadableStretch } from './patchy-file.js';
 import type { VerifyNote, VerifyProblem } from './problems.js';
 import { Verification } from './verification.js';
@@ -48,17 +47,6 @@ export type VerifyReport = {
 };
 
 export type UpkeepPorts = { readonly disk: Disk; readonly clock: Clock };
-
-/**
- * Checks every byte that a context stores and changes nothing. Safe while other processes append.
- *
- * @example if (!(await verifyContext({ directory: './data' })).ok) console.error('run "opossum repair"')
- * @throws InvalidInputError when there is no store; StorageFailedError when it cannot be read; UnsupportedFormatError.
- *   What is damaged is in the report.
- */
-export function verifyContext(options: VerifyOptions): Promise<VerifyReport> {
-  return verifyOn(options, systemPorts);
-}
 
 /** `verifyContext` on other ports: what a simulation uses. */
 export async function verifyOn(options: VerifyOptions, { disk, clock }: UpkeepPorts): Promise<VerifyReport> {
