@@ -5,6 +5,7 @@
  */
 import fs from 'node:fs';
 import fsPromises from 'node:fs/promises';
+import { performance } from 'node:perf_hooks';
 import type { Disk, DiskFile, FileStat, FileSystemFacts, OpenMode } from './disk.js';
 import { codeOf } from './error-code.js';
 
