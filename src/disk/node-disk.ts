@@ -38,14 +38,15 @@ class Pace {
     return this.#asyncUntil === 0 || performance.now() >= this.#asyncUntil;
   }
 
-  run<T>(call: () => T): T {
-    const start = performance.now();
-    const result = call();
+  /** Notes how long a synchronous call took that began at `start` and ended just now. */
+  note(start: number): void {
     const end = performance.now();
-    const isSlow = end - start > this.#slowMs;
-    this.#asyncMs = isSlow ? Math.min(poolMs.most, Math.max(poolMs.least, 2 * this.#asyncMs)) : 0;
-    this.#asyncUntil = isSlow ? end + this.#asyncMs : 0;
-    return result;
+    if (end - start <= this.#slowMs) {
+      this.#asyncMs = this.#asyncUntil = 0;
+      return;
+    }
+    this.#asyncMs = Math.min(poolMs.most, Math.max(poolMs.least, 2 * this.#asyncMs));
+    this.#asyncUntil = end + this.#asyncMs;
   }
 }
 
@@ -63,15 +64,15 @@ class NodeFile implements DiskFile {
 
   read(target: Uint8Array, offset: number): number | Promise<number> {
     if (target.length > largeBytes || !readPace.allowsSync()) return this.#readAsync(target, offset);
-    return readPace.run(() => {
-      let done = 0;
-      while (done < target.length) {
-        const count = fs.readSync(this.#descriptor, target, done, target.length - done, offset + done);
-        if (count === 0) break;
-        done += count;
-      }
-      return done;
-    });
+    const start = performance.now();
+    let done = 0;
+    while (done < target.length) {
+      const count = fs.readSync(this.#descriptor, target, done, target.length - done, offset + done);
+      if (count === 0) break;
+      done += count;
+    }
+    readPace.note(start);
+    return done;
   }
 
   async #readAsync(target: Uint8Array, offset: number): Promise<number> {
@@ -105,7 +106,11 @@ class NodeFile implements DiskFile {
   }
 
   dataSync(): void | Promise<void> {
-    if (syncPace.allowsSync()) return syncPace.run(() => fs.fdatasyncSync(this.#descriptor));
+    if (syncPace.allowsSync()) {
+      const start = performance.now();
+      fs.fdatasyncSync(this.#descriptor);
+      return syncPace.note(start);
+    }
     return new Promise((resolve, reject) => fs.fdatasync(this.#descriptor, (error) => (error ? reject(error) : resolve())));
   }
 
