@@ -86,6 +86,7 @@ export const rows = [
   { name: 'type', growth: 'tenth', title: 'one type → a tenth of all, p50', measurement: 'type', value: 'p50', unit: 'ms', ratio: 'speed', least: asFast(1), aim: asFastAsLmdb },
   { name: 'last', growth: 'steady', title: 'last event of a type, p50', measurement: 'last', value: 'p50', unit: 'µs', ratio: 'speed', least: asFast(1), aim: asFastAsLmdb },
   { name: 'decision', growth: 'steady', title: 'decision: read 20, conditional append, p50', measurement: 'decision', value: 'p50', unit: 'ms', ratio: 'time', least: atMost(0.8), aim: atMost(0.5) },
+  { name: 'decision-first', title: 'the first decisions of a process, p50', measurement: 'decision', value: 'firstP50', unit: 'ms', ratio: 'time' },
   { name: 'projection-memory', title: 'projection in memory, catching up: events', measurement: 'projection', value: 'memoryRate', unit: 'per second', ratio: 'none', aim: absolute('≥ 100,000/s', (rate) => rate >= 100_000) },
   { name: 'projection-saved', title: 'projection saved, 10,000 keys: events', measurement: 'projection', value: 'savedRate', unit: 'per second', ratio: 'none', aim: absolute('≥ 20,000/s', (rate) => rate >= 20_000) },
   { name: 'projection-open', title: 'projection up to date, a key per event: start', measurement: 'projection', value: 'openMs', unit: 'ms', ratio: 'none', aim: absolute('≤ 50 ms', (ms) => ms <= 50) },

@@ -2,7 +2,7 @@
  * Checks what callers hand in, in about a microsecond an event; every backend uses it, so all refuse the same things
  * with the same words. Throws InvalidInputError with the path of the value and what to do about it.
  */
-import { checkFields, checkFunctions, checkList, checkPosition, checkSignal, isText, refuseText } from './check-values.js';
+import { checkFields, checkFunctions, checkList, checkPosition, checkSignal, hasOnlyFields, isText, refuseText } from './check-values.js';
 import type { AppendCondition } from './condition.js';
 import { InvalidInputError } from './errors.js';
 import type { AppendOptions, ReadOptions, SubscribeOptions } from './event-store.js';
@@ -74,16 +74,11 @@ const noMetadata = Object.freeze({});
 type EventFields = { readonly [Field in keyof NewEvent]?: unknown };
 
 function checkEventFields(input: unknown, index: number): EventFields {
-  if (typeof input === 'object' && input !== null && !Array.isArray(input)) {
-    let known = true;
-    for (const key in input) known &&= eventKeys.has(key);
-    if (known) return input;
-  }
-  return checkFields(input, `events[${index}]`, eventKeys, 'an event');
+  return hasOnlyFields(input, eventKeys) ? input : checkFields(input, `events[${index}]`, eventKeys, 'an event');
 }
 
 function checkTags(tags: unknown, index: number, size: SizeBound): readonly string[] {
-  const list = checkList(tags, `events[${index}].tags`);
+  const list = Array.isArray(tags) ? (tags as readonly unknown[]) : checkList(tags, `events[${index}].tags`);
   const count = list.length;
   const distinct: string[] = [];
   const known = count > 8 ? new Set<string>() : undefined;
@@ -157,34 +152,39 @@ export function checkQuery(query: Query, path = 'query'): Query {
     throw new InvalidInputError(path, `is ${describe(query)}; a query is 'all' or { items: [{ types?, tags? }] }.`);
   }
   const { items } = checkFields(query, path, queryKeys, 'a query') as { items?: unknown };
-  const list = checkList(items, `${path}.items`);
+  const list = Array.isArray(items) ? (items as readonly unknown[]) : checkList(items, `${path}.items`);
   if (list.length === 0) throw new InvalidInputError(`${path}.items`, "is empty, which would match nothing. Use 'all' to match every event.");
-  return { items: Array.from(list, (item, i) => checkItem(item, `${path}.items[${i}]`)) };
+  const checked: QueryItem[] = [];
+  const count = list.length;
+  for (let i = 0; i < count; i++) checked.push(checkItem(list[i], path, i));
+  return { items: checked };
 }
 
 const queryKeys = new Set(['items']);
 const itemKeys = new Set(['types', 'tags']);
 
-function checkItem(input: unknown, path: string): QueryItem {
-  const { types, tags } = checkFields(input, path, itemKeys, 'a query item') as QueryItem;
+function checkItem(input: unknown, queryPath: string, index: number): QueryItem {
+  // Only a refusal needs it.
+  const pathOf = (field: string): string => `${queryPath}.items[${index}]${field}`;
+  const { types, tags } = (hasOnlyFields(input, itemKeys) ? input : checkFields(input, pathOf(''), itemKeys, 'a query item')) as QueryItem;
   if (types === undefined && tags === undefined) {
-    throw new InvalidInputError(path, "has neither types nor tags. Give at least one, or use 'all' as the query.");
+    throw new InvalidInputError(pathOf(''), "has neither types nor tags. Give at least one, or use 'all' as the query.");
   }
   const item: QueryItem = {};
-  if (types !== undefined) item.types = checkTexts(types, `${path}.types`, limits.typeBytes);
-  if (tags !== undefined) item.tags = checkTexts(tags, `${path}.tags`, limits.tagBytes);
+  if (types !== undefined) item.types = checkTexts(types, () => pathOf('.types'), limits.typeBytes);
+  if (tags !== undefined) item.tags = checkTexts(tags, () => pathOf('.tags'), limits.tagBytes);
   return item;
 }
 
-function checkTexts(texts: unknown, path: string, bytes: number): readonly string[] {
-  const list = checkList(texts, path);
-  if (list.length === 0) throw new InvalidInputError(path, 'is empty. Leave it out if it should not restrict.');
+function checkTexts(texts: unknown, path: () => string, bytes: number): readonly string[] {
+  const list = Array.isArray(texts) ? (texts as readonly unknown[]) : checkList(texts, path());
+  if (list.length === 0) throw new InvalidInputError(path(), 'is empty. Leave it out if it should not restrict.');
   const count = list.length;
   const distinct: string[] = [];
   const known = count > 8 ? new Set<string>() : undefined;
   for (let i = 0; i < count; i++) {
     const text = list[i];
-    if (!isText(text, bytes)) refuseText(text, `${path}[${i}]`, bytes);
+    if (!isText(text, bytes)) refuseText(text, `${path()}[${i}]`, bytes);
     if (known ? known.has(text) : distinct.includes(text)) continue;
     known?.add(text);
     distinct.push(text);

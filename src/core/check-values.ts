@@ -2,6 +2,13 @@
 import { InvalidInputError } from './errors.js';
 import { describe } from './json.js';
 
+/** Whether `input` is an object with no other fields than `known`: the quick answer; `checkFields` says what is wrong. */
+export function hasOnlyFields(input: unknown, known: ReadonlySet<string>): input is object {
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) return false;
+  for (const key in input) if (!known.has(key)) return false;
+  return true;
+}
+
 /** Checks that `input` is an object with no other fields than `known`. */
 export function checkFields(input: unknown, path: string, known: ReadonlySet<string>, what: string): object {
   if (typeof input !== 'object' || input === null || Array.isArray(input)) {

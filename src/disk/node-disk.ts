@@ -37,14 +37,15 @@ class Pace {
     return this.#asyncUntil === 0 || systemClock.monotonic() >= this.#asyncUntil;
   }
 
-  run<T>(call: () => T): T {
-    const start = systemClock.monotonic();
-    const result = call();
+  /** Notes how long a synchronous call took that began at `start` and ended just now. */
+  note(start: number): void {
     const end = systemClock.monotonic();
-    const isSlow = end - start > this.#slowMs;
-    this.#asyncMs = isSlow ? Math.min(poolMs.most, Math.max(poolMs.least, 2 * this.#asyncMs)) : 0;
-    this.#asyncUntil = isSlow ? end + this.#asyncMs : 0;
-    return result;
+    if (end - start <= this.#slowMs) {
+      this.#asyncMs = this.#asyncUntil = 0;
+      return;
+    }
+    this.#asyncMs = Math.min(poolMs.most, Math.max(poolMs.least, 2 * this.#asyncMs));
+    this.#asyncUntil = end + this.#asyncMs;
   }
 }
 
@@ -62,15 +63,15 @@ class NodeFile implements DiskFile {
 
   read(target: Uint8Array, offset: number): number | Promise<number> {
     if (target.length > largeBytes.read || !readPace.allowsSync()) return this.#readAsync(target, offset);
-    return readPace.run(() => {
-      let done = 0;
-      while (done < target.length) {
-        const count = fs.readSync(this.#descriptor, target, done, target.length - done, offset + done);
-        if (count === 0) break;
-        done += count;
-      }
-      return done;
-    });
+    const start = systemClock.monotonic();
+    let done = 0;
+    while (done < target.length) {
+      const count = fs.readSync(this.#descriptor, target, done, target.length - done, offset + done);
+      if (count === 0) break;
+      done += count;
+    }
+    readPace.note(start);
+    return done;
   }
 
   async #readAsync(target: Uint8Array, offset: number): Promise<number> {
@@ -104,7 +105,11 @@ class NodeFile implements DiskFile {
   }
 
   dataSync(): void | Promise<void> {
-    if (syncPace.allowsSync()) return syncPace.run(() => fs.fdatasyncSync(this.#descriptor));
+    if (syncPace.allowsSync()) {
+      const start = systemClock.monotonic();
+      fs.fdatasyncSync(this.#descriptor);
+      return syncPace.note(start);
+    }
     return new Promise((resolve, reject) => fs.fdatasync(this.#descriptor, (error) => (error ? reject(error) : resolve())));
   }
 

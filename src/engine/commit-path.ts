@@ -12,7 +12,7 @@ import { commitGroup, outcomeUnknown, toOpossumError, type GroupCommitPorts } fr
 import type { LockKeeper } from './lock-keeper.js';
 import { Mutex } from './mutex.js';
 
-export type CommitPathOptions = Omit<GroupCommitPorts, 'beforeSync'> & {
+export type CommitPathOptions = Omit<GroupCommitPorts, 'beforeSync' | 'isAlone'> & {
   readonly clock: Clock;
   readonly lock: LockKeeper;
   /** Awaited before each group. */
@@ -36,6 +36,8 @@ export class CommitPath {
   #draining = false;
   /** How many calls the last group answered: most of those who made them append again at once. */
   #answered = 0;
+  /** Which taking of the lock the last group was committed under. */
+  #committedUnder = 0;
   /** While the drain waits for the lock: until when, and how to end that. */
   #waiting: { readonly deadlineMs: number; readonly end: AbortController } | undefined;
   #lastUsedMs = -Infinity;
@@ -50,7 +52,11 @@ export class CommitPath {
     const { lock } = options;
     this.#options = options;
     this.#breather = new Breather(options.clock);
-    this.#ports = { ...options, beforeSync: () => (lock.shouldYield() ? lock.release() : undefined) };
+    this.#ports = {
+      ...options,
+      beforeSync: () => (lock.shouldYield() ? lock.release() : undefined),
+      isAlone: () => this.#committedUnder === lock.takings,
+    };
   }
 
   /** Whether appends are going on, or were a moment ago. */
@@ -216,10 +222,12 @@ export class CommitPath {
   }
 
   async #commit(group: AppendCall[]): Promise<void> {
+    const { takings } = this.#options.lock;
     try {
       const waiting = this.#options.beforeGroup();
       if (waiting) await waiting;
       await commitGroup(group, this.#ports);
+      this.#committedUnder = takings;
     } catch (error) {
       // Those that were answered stay answered.
       for (const call of group) call.reject(isOpossumError(error) ? error : outcomeUnknown(error));

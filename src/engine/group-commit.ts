@@ -14,6 +14,8 @@ import type { LedgerView } from './ledger-view.js';
 
 export type GroupCommitPorts = {
   readonly view: LedgerView;
+  /** Whether this process has held the lock without a break since its last group: what others append all the same is void, or makes ours void. */
+  readonly isAlone: () => boolean;
   /** Called when the group is written and not yet synced: the lock may go now. */
   readonly beforeSync: () => Awaitable<void>;
   /** Throws StorageFailedError when the ledger's path no longer leads to the open file. */
@@ -35,7 +37,8 @@ export async function commitGroup(group: readonly AppendCall[], ports: GroupComm
     let open = group;
     for (let round = 0; open.length > 0; round++) {
       if (round === maxRounds) throw new Error(`other processes got in between ${maxRounds} times`);
-      open = await ports.view.exclusively(() => decideAndWrite(open, settled, ports.view));
+      const isAlone = round === 0 && ports.isAlone();
+      open = await ports.view.exclusively(() => decideAndWrite(open, settled, ports.view, isAlone));
     }
   } catch (error) {
     const done = new Set(settled.map(({ call }) => call));
@@ -45,8 +48,11 @@ export async function commitGroup(group: readonly AppendCall[], ports: GroupComm
 }
 
 /** Moves calls whose outcome is certain into `settled`; returns those that must be decided afresh. */
-async function decideAndWrite(open: readonly AppendCall[], settled: Outcome[], view: LedgerView): Promise<AppendCall[]> {
-  const catchingUp = view.catchUp();
+async function decideAndWrite(open: readonly AppendCall[], settled: Outcome[], view: LedgerView, isAlone: boolean): Promise<AppendCall[]> {
+  const { last } = view.ledger;
+  // Whoever knows of an event that this process has not seen is right: its lock was lost without its noticing.
+  const knowsMore = ({ condition }: AppendCall): boolean => (condition?.after ?? 0) > last;
+  const catchingUp = isAlone && !open.some(knowsMore) ? view.catchUpAlone() : view.catchUp();
   if (catchingUp) await catchingUp;
   const before = view.ledger.written;
   const outcomes = await decideAll(open, view);

@@ -108,6 +108,11 @@ export class LedgerView {
     return this.#doubtful ? this.#catchUpDoubtful(onFrame) : this.#takeIn(onFrame);
   }
 
+  /** As `catchUp`, for a writer that others cannot have been faster than: it looks only where this process has a reason of its own to. */
+  catchUpAlone(): Awaitable<void> {
+    if (this.#doubtful || this.ledger.damage || !this.ledger.isSettled) return this.catchUp();
+  }
+
   async #catchUpDoubtful(onFrame?: (point: ChainPoint) => void): Promise<void> {
     if (!(await this.#isSuspect())) {
       this.#doubtful = false;

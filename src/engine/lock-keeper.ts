@@ -31,6 +31,7 @@ export class LockKeeper {
   #lookedMs = 0;
   #othersWait = false;
   #watching = false;
+  #takings = 0;
 
   constructor(options: LockKeeperOptions) {
     this.#options = options;
@@ -41,6 +42,11 @@ export class LockKeeper {
     return this.#hold !== undefined && !this.#hold.lost;
   }
 
+  /** How often the lock was taken: while this stays the same and the lock is held, nobody else held it, as far as is known. */
+  get takings(): number {
+    return this.#takings;
+  }
+
   /** Takes the lock unless it is held. @throws LockTimeoutError after `timeoutMs`, `signal.reason`, and what `onTaken` throws. */
   async take(timeoutMs: number, signal: AbortSignal): Promise<void> {
     if (this.isHeld) return;
@@ -49,6 +55,7 @@ export class LockKeeper {
     const startMs = clock.monotonic();
     const hold = await lock.acquire(timeoutMs, signal);
     this.#hold = hold;
+    this.#takings++;
     const owner = hold.takenFrom;
     publishLock(() => ({
       kind: hold.takenOver ? 'takenOver' : 'acquired',

@@ -20,7 +20,7 @@ import {
 } from './block-format.js';
 import { bucketOf, mayHold } from './hash.js';
 import type { IndexKey } from './index-key.js';
-import { StoredMatches, type Matches } from './matches.js';
+import { ListedMatches, storedSlots, type Matches } from './matches.js';
 import type { KeySource } from './merge-keys.js';
 import type { OpenFiles } from './open-files.js';
 import type { CachedPage, PageCache, PageOwner } from './page-cache.js';
@@ -61,11 +61,13 @@ export class BlockSegment implements Segment, PageOwner {
   matches(key: IndexKey): Awaitable<Matches | undefined> {
     const filter = this.#cached(0);
     if (filter && !mayHold(filter, key.hash)) return undefined;
+    const known = this.#head;
+    const entries = filter && known && this.#cached(keyPageOf(known, key));
+    if (entries) return this.#findKey(known, entries, key);
     return whenReady(this.#readyHead(), (head) =>
       whenReady(filter ?? this.#page(head, head.layout.keyFilter), (bytes) => {
         if (!mayHold(bytes, key.hash)) return undefined;
-        const page = head.layout.keys + bucketOf(key.hash, head.layout.keyPages);
-        return whenReady(this.#page(head, page), (entries) => this.#findKey(head, entries, key));
+        return whenReady(this.#page(head, keyPageOf(head, key)), (page) => this.#findKey(head, page, key));
       }),
     );
   }
@@ -190,6 +192,10 @@ export class BlockSegment implements Segment, PageOwner {
   }
 }
 
+function keyPageOf({ layout }: BlockHead, { hash }: IndexKey): number {
+  return layout.keys + bucketOf(hash, layout.keyPages);
+}
+
 function locationIn(page: Buffer, index: number): EventLocation {
   const start = index * locationLength;
   return { offset: page.readUInt32LE(start) + page.readUInt16LE(start + 4) * 0x1_0000_0000, length: page.readUInt32LE(start + 6) };
@@ -203,5 +209,5 @@ function slotsOf(page: Buffer): Uint16Array {
 
 function storedMatches(bytes: Buffer, start: number, count: number): Matches {
   if (count === 0 || start + count * 2 > bytes.length) throw new BlockDamagedError('has an impossible list of positions');
-  return new StoredMatches(bytes, start, count);
+  return new ListedMatches(storedSlots(bytes, start, count));
 }

@@ -23,31 +23,40 @@ function planItem({ types, tags = [] }: QueryItem): PlannedItem {
 
 /** The slots of the segment that match; undefined when there are none. A promise only where the segment has to read. */
 export function findMatches(plan: QueryPlan, segment: Segment): Awaitable<Matches | undefined> {
-  return plan === undefined ? everySlot : findAny(plan, (item) => findItem(item, segment));
+  return plan === undefined ? everySlot : findAny(plan, segment, findItem);
 }
 
 function findItem(item: PlannedItem, segment: Segment): Awaitable<Matches | undefined> {
-  return findAll(item, (group) => findAny(group, (key) => segment.matches(key)));
+  return findAll(item, segment, findGroup);
 }
 
-type Find<T> = (source: T) => Awaitable<Matches | undefined>;
+function findGroup(group: KeyGroup, segment: Segment): Awaitable<Matches | undefined> {
+  return group.length === 1 ? segment.matches(group[0]!) : findAny(group, segment, findKey);
+}
 
-function findAny<T>(sources: readonly T[], find: Find<T>, from = 0, found: Matches[] = []): Awaitable<Matches | undefined> {
+function findKey(key: IndexKey, segment: Segment): Awaitable<Matches | undefined> {
+  return segment.matches(key);
+}
+
+/** No closures: each query comes here once for every segment. */
+type Find<T> = (source: T, segment: Segment) => Awaitable<Matches | undefined>;
+
+function findAny<T>(sources: readonly T[], segment: Segment, find: Find<T>, from = 0, found: Matches[] = []): Awaitable<Matches | undefined> {
   for (let i = from; i < sources.length; i++) {
-    const matches = find(sources[i]!);
+    const matches = find(sources[i]!, segment);
     if (matches instanceof Promise) {
-      return matches.then((late) => findAny(sources, find, i + 1, late ? [...found, late] : found));
+      return matches.then((late) => findAny(sources, segment, find, i + 1, late ? [...found, late] : found));
     }
     if (matches) found.push(matches);
   }
   return found.length > 0 ? anyOf(found) : undefined;
 }
 
-function findAll<T>(sources: readonly T[], find: Find<T>, from = 0, found: Matches[] = []): Awaitable<Matches | undefined> {
+function findAll<T>(sources: readonly T[], segment: Segment, find: Find<T>, from = 0, found: Matches[] = []): Awaitable<Matches | undefined> {
   for (let i = from; i < sources.length; i++) {
-    const matches = find(sources[i]!);
+    const matches = find(sources[i]!, segment);
     if (matches instanceof Promise) {
-      return matches.then((late) => late && findAll(sources, find, i + 1, [...found, late]));
+      return matches.then((late) => late && findAll(sources, segment, find, i + 1, [...found, late]));
     }
     if (!matches) return undefined;
     found.push(matches);

@@ -30,6 +30,8 @@ export class Ledger {
   #scanned: number;
   /** Size of the file when it was last scanned. */
   #size = 0;
+  /** False while a scan or a write is going on, and when one was broken off: then what is in the file may differ from what is known of it. */
+  #settled = true;
   #planned: DraftFrame[] = [];
   #plannedEnd = 0;
   /** The last frame that is in the file, not only planned. */
@@ -73,6 +75,11 @@ export class Ledger {
     return this.#durable.position;
   }
 
+  /** Whether everything that this process wrote into the file, or began to read from it, is known; false until `catchUp` succeeds again. */
+  get isSettled(): boolean {
+    return this.#settled;
+  }
+
   /** Whether the file has the size that it had when it was last scanned. */
   isCurrent(): Awaitable<boolean> {
     return whenReady(this.file.stat(), ({ size }) => size === this.#size);
@@ -84,11 +91,15 @@ export class Ledger {
    */
   catchUp(take: (frame: CountedFrame) => Awaitable<void>): Awaitable<void> {
     if (this.#damage) throw this.#damage;
-    return whenReady(this.file.stat(), ({ size }) => (size === this.#size ? undefined : this.#scan(size, take)));
+    return whenReady(this.file.stat(), ({ size }) => {
+      if (size !== this.#size) return this.#scan(size, take);
+      this.#settled = true;
+    });
   }
 
   /** Scans up to `size`, the size of the file. */
   async #scan(size: number, take: (frame: CountedFrame) => Awaitable<void>): Promise<void> {
+    this.#settled = false;
     if (size < this.#scanned) throw this.#corrupt('is shorter than it was: committed events are missing', size);
     const scan = new FrameScan(this.file, this.#scanned, size);
     if (this.#start) await take(await this.#checkStart(scan, this.#start));
@@ -105,6 +116,7 @@ export class Ledger {
     }
     this.#scanned = scan.position;
     this.#size = size;
+    this.#settled = true;
   }
 
   /**
@@ -138,12 +150,14 @@ export class Ledger {
     const bytes = this.#planned.length === 1 ? this.#planned[0]!.bytes : Buffer.concat(this.#planned.map((draft) => draft.bytes));
     const expected = this.#plannedEnd;
     this.#planned = [];
+    this.#settled = false;
     try {
       const count = await this.file.append(bytes);
       const { size } = await this.file.stat();
       if (count === bytes.length && size === expected) {
         this.#scanned = this.#size = expected;
         this.#written = this.#chain.last;
+        this.#settled = true;
         return true;
       }
     } catch (error) {
@@ -217,6 +231,7 @@ export class Ledger {
     // The durable frame itself is found again, and is void behind itself.
     this.#scanned = point.position === 0 ? this.header.end : point.offset;
     this.#size = 0;
+    this.#settled = false;
   }
 
   /** Whether a durable frame of another checksum has this position: then committed data was damaged, and its position handed out again. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { addToFilter, bucketOf, hashText, mayHold } from '../../src/indexing/hash.js';
-import { afterAll, allOf, anyOf, beforeAll, everySlot, ListedMatches, StoredMatches, type Matches } from '../../src/indexing/matches.js';
+import { afterAll, allOf, anyOf, beforeAll, everySlot, ListedMatches, storedSlots, type Matches } from '../../src/indexing/matches.js';
 import { OpenFiles } from '../../src/indexing/open-files.js';
 import { PageCache } from '../../src/indexing/page-cache.js';
 import { MapDisk, systemError } from '../support/indexing.js';
@@ -52,10 +52,10 @@ describe('a filter', () => {
 /** A set of slots in both forms, and as the plain list that says what is right. */
 const slotSets = fc.uniqueArray(fc.nat(40), { maxLength: 30 }).map((slots) => slots.sort((a, b) => a - b));
 
-function stored(slots: readonly number[]): StoredMatches {
-  const bytes = Buffer.alloc(4 + slots.length * 2);
-  slots.forEach((slot, i) => bytes.writeUInt16LE(slot, 4 + i * 2));
-  return new StoredMatches(bytes, 4, slots.length);
+function stored(slots: readonly number[], start = 4): ListedMatches {
+  const bytes = Buffer.alloc(start + slots.length * 2);
+  slots.forEach((slot, i) => bytes.writeUInt16LE(slot, start + i * 2));
+  return new ListedMatches(storedSlots(bytes, start, slots.length));
 }
 
 function expectSeeks(matches: Matches, right: readonly number[], seeks: readonly number[]): void {
@@ -73,8 +73,15 @@ describe('matches', () => {
       fc.property(slotSets, seeks, (slots, wanted) => {
         expectSeeks(new ListedMatches(slots), slots, wanted);
         expectSeeks(stored(slots), slots, wanted);
+        expectSeeks(stored(slots, 5), slots, wanted);
       }),
     );
+  });
+
+  test('are found in long lists, wherever they are stored', () => {
+    const slots = Array.from({ length: 1000 }, (_, i) => i * 65);
+    const wanted = [0, 64, 65, 30_000, 64_935, 64_936, 1];
+    for (const start of [0, 4, 5]) expectSeeks(stored(slots, start), slots, wanted);
   });
 
   test('of any and of all are unions and intersections', () => {
