@@ -1,21 +1,22 @@
 /*
- * The cross-process lock of a context: a directory that one process at a time can make, a file that says who made it, and
- * a mark by which others ask for it. It is fair enough that busy processes all make progress, and outlives no process for
- * long: waiters on the same host take over from a dead holder within milliseconds, others when the lock is stale.
+ * The cross-process lock of a context: a directory that one process at a time can make, a file that says who holds it, and
+ * a seat for each that waits, to one of which the holder passes it on. It is fair enough that busy processes all make
+ * progress, and outlives no process for long: waiters on the same host take over from a dead holder within milliseconds,
+ * others when the lock is stale.
  */
 import { isOpossumError } from '../core/errors.js';
-import { sleep, type Clock } from '../disk/clock.js';
-import type { Disk } from '../disk/disk.js';
+import type { Clock } from '../disk/clock.js';
+import type { Disk, DiskFile } from '../disk/disk.js';
 import type { Random } from '../disk/random.js';
 import { openHost, type Host } from './host.js';
 import { cannotLock, lockTimeout } from './lock-errors.js';
 import { lockFilesOf, type LockFiles } from './lock-files.js';
-import { FileLockHold } from './lock-hold.js';
+import { FileLockHold, type FileLockHoldOptions } from './lock-hold.js';
+import { LockQueue, type LockOffer } from './lock-queue.js';
 import { LockWatch } from './lock-watch.js';
 import type { ContextLock, LockHold, LockKind } from './lock.js';
-import { holdDirectory, removed } from './proper-lockfile.js';
 import { readHolder } from './owner.js';
-import { WaitingMark } from './waiting-mark.js';
+import { adoptDirectory, holdDirectory, removed } from './proper-lockfile.js';
 
 export type FileLockPorts = {
   readonly disk: Disk;
@@ -27,9 +28,6 @@ export type FileLockPorts = {
   readonly staleMs?: number;
 };
 
-/** How long a process that let go for others waits for one of them to take the lock: it may have died meanwhile. */
-const yieldMs = 30;
-
 /** The lock of that kind in `directory`. Touches nothing before the first `acquire`. */
 export function openFileLock(directory: string, ports: FileLockPorts, kind: LockKind = 'ledger'): ContextLock {
   return new FileLock(directory, ports, kind);
@@ -40,19 +38,18 @@ class FileLock implements ContextLock {
   readonly #kind: LockKind;
   readonly #files: LockFiles;
   readonly #ports: FileLockPorts;
-  readonly #mark: WaitingMark;
   readonly #staleMs: number;
+  readonly #queue: LockQueue;
   #watch: LockWatch | undefined;
   #holds = 0;
-  #yieldUntilMs = 0;
 
   constructor(directory: string, ports: FileLockPorts, kind: LockKind) {
     this.#directory = directory;
     this.#kind = kind;
     this.#files = lockFilesOf(directory, kind);
     this.#ports = ports;
-    this.#mark = new WaitingMark(this.#files.waiting, ports.disk);
     this.#staleMs = ports.staleMs ?? 5000;
+    this.#queue = new LockQueue(this.#files, ports);
   }
 
   async acquire(timeoutMs: number, signal?: AbortSignal): Promise<LockHold> {
@@ -63,8 +60,9 @@ class FileLock implements ContextLock {
     }
   }
 
-  settle(): Promise<void> {
-    return removed(this.#files.lock);
+  async settle(): Promise<void> {
+    await this.#queue.close();
+    await removed(this.#files.lock);
   }
 
   async #acquire(timeoutMs: number, signal: AbortSignal | undefined): Promise<LockHold> {
@@ -72,20 +70,26 @@ class FileLock implements ContextLock {
     const deadlineMs = clock.monotonic() + timeoutMs;
     const watch = (this.#watch ??= await this.#createWatch());
     watch.begin();
-    await this.#letOthersGoFirst(deadlineMs, signal);
     const token = random.uuid();
-    for (;;) {
-      signal?.throwIfAborted();
-      const found = await disk.stat(this.#files.lock);
-      if (!found || (await watch.takeOver(found, token))) {
-        const hold = await this.#take(token, watch.host);
-        if (hold) return hold;
+    try {
+      for (;;) {
+        signal?.throwIfAborted();
+        const offer = await this.#queue.takeOffer();
+        if (offer) return await this.#accept(offer, watch.host);
+        const found = await disk.stat(this.#files.lock);
+        if (!found || (await watch.takeOver(found, token))) {
+          const hold = await this.#take(token, watch.host);
+          if (hold) return hold;
+        }
+        const leftMs = deadlineMs - clock.monotonic();
+        if (leftMs <= 0) throw lockTimeout(this.#directory, timeoutMs, await readHolder(disk, this.#files));
+        // Who holds a lease means to keep it: nobody takes a seat.
+        if (this.#kind === 'ledger') await this.#queue.wait(watch.host.self);
+        await this.#queue.sleep(Math.min(watch.pollMs(this.#queue.hears), leftMs), signal);
       }
-      const leftMs = deadlineMs - clock.monotonic();
-      if (leftMs <= 0) throw lockTimeout(this.#directory, timeoutMs, await readHolder(disk, this.#files));
-      // Who holds a lease means to keep it: nobody looks for a mark.
-      if (this.#kind === 'ledger') await this.#mark.set();
-      await sleep(clock, Math.min(watch.pollMs, leftMs), signal);
+    } finally {
+      const unwanted = await this.#queue.endWait();
+      if (unwanted) await (await this.#accept(unwanted, watch.host)).release();
     }
   }
 
@@ -97,30 +101,38 @@ class FileLock implements ContextLock {
 
   /** Undefined when another process was faster. */
   async #take(token: string, host: Host): Promise<LockHold | undefined> {
-    const { disk, clock } = this.#ports;
     let lost = (): void => undefined;
     const directory = await holdDirectory(this.#files.lock, { key: `${this.#files.lock}.${token}`, staleMs: this.#staleMs, onLost: () => lost() });
     if (!directory) return undefined;
-    const hold = new FileLockHold({
-      owner: { ...host.self, token },
-      directory,
-      files: this.#files,
-      disk,
-      clock,
-      mark: this.#mark,
-      isFirst: this.#holds++ === 0,
-      onYield: () => (this.#yieldUntilMs = clock.monotonic() + yieldMs),
-    });
+    const hold = this.#hold({ owner: { ...host.self, token }, directory, host });
     lost = () => hold.lose();
     await hold.begin();
     return hold;
   }
 
-  /** A process that releases and asks again would win against any waiter, which looks only now and then. */
-  async #letOthersGoFirst(deadlineMs: number, signal: AbortSignal | undefined): Promise<void> {
+  /** Takes the lock that the last holder passed on. */
+  async #accept({ record, ownerFile, touchedMs }: LockOffer, host: Host): Promise<LockHold> {
+    const directory = adoptDirectory(this.#files.lock, record.lock, touchedMs, this.#ports.clock);
+    const hold = this.#hold({ owner: record.owner, directory, host, ownerFile });
+    try {
+      await hold.accept(record);
+    } catch (error) {
+      await hold.release();
+      throw error;
+    }
+    return hold;
+  }
+
+  #hold(options: Pick<FileLockHoldOptions, 'owner' | 'directory' | 'host'> & { readonly ownerFile?: DiskFile }): FileLockHold {
     const { disk, clock } = this.#ports;
-    const endMs = Math.min(this.#yieldUntilMs, deadlineMs);
-    while (!signal?.aborted && clock.monotonic() < endMs && !(await disk.stat(this.#files.lock))) await sleep(clock, 1);
-    this.#yieldUntilMs = 0;
+    return new FileLockHold({
+      ...options,
+      disk,
+      clock,
+      files: this.#files,
+      room: this.#queue.room,
+      isFirst: this.#holds++ === 0,
+      onReleased: (how) => (how === 'passed on' ? Promise.resolve() : this.#queue.close()),
+    });
   }
 }

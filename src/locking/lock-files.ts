@@ -7,13 +7,13 @@ export type LockFiles = {
   readonly lock: string;
   /** Says who holds it. */
   readonly owner: string;
-  /** There while somebody waits. */
+  /** How the names of seats begin. */
   readonly waiting: string;
 };
 
 export function lockFilesOf(directory: string, kind: LockKind = 'ledger'): LockFiles {
   const lock = path.join(directory, kind === 'ledger' ? 'ledger.lock' : 'lease');
-  return { lock, owner: `${lock}.owner`, waiting: `${lock}.waiting` };
+  return { lock, owner: `${lock}.owner`, waiting: `${lock}.waiting.` };
 }
 
 /**

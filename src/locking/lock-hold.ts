@@ -1,24 +1,29 @@
 import path from 'node:path';
 import type { Clock } from '../disk/clock.js';
-import type { Disk } from '../disk/disk.js';
+import type { Disk, DiskFile } from '../disk/disk.js';
+import type { Host } from './host.js';
 import type { LockFiles } from './lock-files.js';
 import type { LockHold, LockOwner } from './lock.js';
-import { readOwnerRecord, writeOwnerRecord } from './owner.js';
+import { overwriteOwnerRecord, readOpenRecord, readOwnerRecord, writeOwnerRecord, type OwnerRecord } from './owner.js';
 import { removed, removeLater, type HeldDirectory } from './proper-lockfile.js';
-import type { WaitingMark } from './waiting-mark.js';
+import { readSeatOwner } from './seat.js';
+import type { WaitingRoom } from './waiting-room.js';
 
 export type FileLockHoldOptions = {
   readonly owner: LockOwner;
-  /** The lock directory that was made for this hold. */
+  /** The lock directory that was made for this hold, or passed on to it. */
   readonly directory: HeldDirectory;
   readonly files: LockFiles;
   readonly disk: Disk;
   readonly clock: Clock;
-  readonly mark: WaitingMark;
+  readonly host: Host;
+  readonly room: WaitingRoom;
   /** Whether no hold of this process came before it. */
   readonly isFirst: boolean;
-  /** Called when the lock was given up while others waited. */
-  readonly onYield: () => void;
+  /** The owner file, open, of a lock that was passed on. */
+  readonly ownerFile?: DiskFile;
+  /** Called when the lock was given back or passed on, and when nothing of it may be left in the folder. */
+  readonly onReleased: (how: 'passed on' | 'given back' | 'cleanly') => Promise<void>;
 };
 
 /** `lost` looks at the directory when the last look is so long ago: a loss follows a stall, which is far longer. */
@@ -58,64 +63,104 @@ export class FileLockHold implements LockHold {
     this.#lost = true;
   }
 
-  /** Says in the owner file who holds the lock. When that fails, the lock is given back. */
+  /** Says in the owner file who holds the lock whose directory was just made. When that fails, the lock is given back. */
   async begin(): Promise<void> {
-    const { owner, directory, files, disk, clock, mark, isFirst } = this.#options;
+    const { directory, files, disk, clock, owner, isFirst, host } = this.#options;
     try {
-      // Owners remove their file before they let go: one that is still there was left by an owner that could not.
-      this.#takenOver = (await disk.stat(files.owner)) !== undefined;
-      if (this.#takenOver) this.#takenFrom = (await readOwnerRecord(disk, files))?.owner;
+      // Owners remove their file before they let go: one that is still there was left by an owner that could not, or that
+      // never noticed that the lock was passed on to it.
+      const left = await disk.stat(files.owner);
+      const record = left && (await readOwnerRecord(disk, files));
+      this.#takenOver = left !== undefined && !(record?.offered && (await host.stateOf(record.owner)) !== 'dead');
+      if (this.#takenOver) this.#takenFrom = record?.owner;
       await writeOwnerRecord(disk, files, { owner, since: new Date(clock.now()).toISOString(), lock: directory.identity });
       if (this.#takenOver || isFirst) await this.#removeLeftovers();
-      await mark.clear();
     } catch (error) {
       await this.release();
       throw error;
     }
   }
 
+  /** Says in the owner file that the lock, which was passed on, is held. `offer` is what the last holder wrote. */
+  async accept({ since }: OwnerRecord): Promise<void> {
+    const { owner, directory, ownerFile } = this.#options;
+    await overwriteOwnerRecord(ownerFile!, { owner, since, lock: directory.identity });
+  }
+
   othersWait(): boolean {
-    return this.#options.mark.isSet();
+    return this.#options.room.isAnybodyWaiting();
   }
 
   async release({ cleanly = false }: { readonly cleanly?: boolean } = {}): Promise<void> {
+    const { directory, files, onReleased } = this.#options;
     if (!this.#released) {
       this.#released = true;
-      const keep = await this.#clearAway().catch(() => false);
+      const how = await this.#letGo().catch(() => 'not' as const);
       // What cannot be removed goes stale, and then others take it over.
-      await this.#options.directory.release({ keep }).catch(() => undefined);
+      await directory.release({ keep: how !== 'not' }).catch(() => undefined);
+      await onReleased(how === 'passed on' ? how : 'given back');
     }
-    if (cleanly) await removed(this.#options.files.lock);
+    if (!cleanly) return;
+    await onReleased('cleanly');
+    await removed(files.lock);
   }
 
-  /** Frees the lock's name, unless the lock is somebody else's by now. */
-  async #clearAway(): Promise<true> {
-    const { owner, directory, files, disk, mark, onYield } = this.#options;
-    const record = await readOwnerRecord(disk, files);
+  /** Passes the lock on, or frees its name, unless the lock is somebody else's by now. */
+  async #letGo(): Promise<'passed on' | 'given back'> {
+    const { owner, directory, files, disk, ownerFile } = this.#options;
+    const record = await (ownerFile ? readOpenRecord(ownerFile) : readOwnerRecord(disk, files));
     const namesUs = record?.owner.token === owner.token;
     // Where inodes alone tell directories apart, the file of a new owner may be the only sign of a loss.
     this.#lost ||= !directory.isOurs() || (record?.lock === directory.identity && !namesUs);
-    if (this.#lost) return true;
+    if (this.#lost) return 'given back';
+    if (namesUs && (await this.#passOn().catch(() => false))) return 'passed on';
     // First the file, then the directory: the other way round it could be the file of the next owner.
     if (namesUs) await disk.removeFile(files.owner);
-    if (mark.isSet()) {
-      await mark.clear();
-      onYield();
-    }
     const aside = `${files.lock}.${owner.token}`;
     await disk.rename(files.lock, aside);
     removeLater(aside);
-    return true;
+    return 'given back';
   }
 
-  /** What processes left that died while they took the lock, or took it over. */
+  /**
+   * Names the next owner in the owner file, and tells it. Returns false when nobody waits any more. The lock is never without
+   * an owner, so that whoever dies in between is noticed.
+   */
+  async #passOn(): Promise<boolean> {
+    const { directory, files, disk, clock, room } = this.#options;
+    await room.list();
+    let seat = room.next();
+    if (!seat) return false;
+    const file = this.#options.ownerFile ?? (await disk.open(files.owner, 'update'));
+    try {
+      for (; seat; seat = room.next()) {
+        const { wait } = seat.look();
+        const next = { ...seat.owner, token: seat.tokenOf(wait) };
+        await overwriteOwnerRecord(file, { owner: next, since: new Date(clock.now()).toISOString(), lock: directory.identity, offered: true });
+        await seat.setPassed(wait);
+        // Whoever ends its wait says so first and looks then whether the lock was passed on to it.
+        if (seat.look().wait === wait) return true;
+      }
+      return false;
+    } finally {
+      if (!this.#options.ownerFile) await file.close();
+    }
+  }
+
+  /** What processes left that died while they waited for the lock, took it, or took it over. */
   async #removeLeftovers(): Promise<void> {
-    const { files, disk } = this.#options;
+    const { files, disk, host } = this.#options;
     const directory = path.dirname(files.lock);
     const prefix = `${path.basename(files.lock)}.`;
-    const kept = [files.owner, files.waiting].map((file) => path.basename(file));
     for (const name of (await disk.list(directory)) ?? []) {
-      if (name.startsWith(prefix) && !kept.includes(name)) await disk.removeTree(path.join(directory, name));
+      const file = path.join(directory, name);
+      if (!name.startsWith(prefix) || file === files.owner) continue;
+      if (file.startsWith(files.waiting)) {
+        // One that is not whole is being made.
+        const owner = await readSeatOwner(file, disk);
+        if (!owner || (await host.stateOf(owner)) !== 'dead') continue;
+      }
+      await disk.removeTree(file);
     }
   }
 }

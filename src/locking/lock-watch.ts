@@ -25,10 +25,14 @@ export type LockWatchOptions = {
   readonly staleMs: number;
 };
 
+/** How often a waiter looks that hears when the lock is passed on to it: only for a holder that gave it back, or died. */
+const heedfulPollMs = 10;
 /** How often the holder's state is looked up: that costs more than a look at the directory. */
 const checkEveryMs = 5;
 /** For how long an unchanged lock is watched that nobody signed: longer than a live holder leaves it untouched. */
 const unsignedMs = 1500;
+/** For how long a lock that was passed on is left to a process that does not notice it, being busy with something else. */
+const offeredMs = 30;
 /** A waiter that did not get to look for so long stood still itself, and the holder may have with it: it begins anew. */
 const stalledMs = 1000;
 
@@ -36,6 +40,7 @@ export class LockWatch {
   readonly #options: LockWatchOptions;
   #identity = '';
   #modifiedMs = 0;
+  #token: string | undefined;
   #changedHandsMs: number;
   #touchedMs = 0;
   #lookedMs = 0;
@@ -77,24 +82,32 @@ export class LockWatch {
   }
 
   /**
-   * Often while the lock changes hands, so that it does not lie idle in between; rarely when it does not. A lease is waited for
-   * for days: gently, but so that one whose holder dies is had within half a second.
+   * How long to wait until the next look. Often while the lock changes hands, so that it does not lie idle in between, unless
+   * the waiter `hears` of that; rarely when it does not. A lease is waited for for days: gently, but so that one whose holder
+   * dies is had within half a second.
    */
-  get pollMs(): number {
+  pollMs(hears: boolean): number {
     const quietMs = this.#options.clock.monotonic() - this.#changedHandsMs;
     if (this.#options.kind === 'lease') return Math.min(250, Math.max(20, quietMs / 10));
-    return quietMs < 50 ? 1 : quietMs < 1000 ? 5 : 25;
+    if (quietMs >= 1000) return 25;
+    if (hears && quietMs >= 4) return heedfulPollMs;
+    return quietMs < 50 ? 1 : 5;
   }
 
   /** Returns the token in the owner file, if any, when the lock may be taken over; undefined when not. */
   async #isAbandoned(now: number): Promise<{ token: string | undefined } | undefined> {
     const { files, disk, clock, host, staleMs } = this.#options;
     const record = await readOwnerRecord(disk, files);
+    if (record?.owner.token !== this.#token) {
+      // Somebody lives who passed the lock on.
+      this.#token = record?.owner.token;
+      this.#touchedMs = now;
+    }
     // The holder may not have written its file yet; the one that lies there then names somebody else.
     const signed = record?.lock === this.#identity;
     const dead = signed && (await host.stateOf(record.owner)) === 'dead';
     const old = clock.now() - this.#modifiedMs >= staleMs;
-    const enoughMs = signed ? staleMs : old ? 0 : Math.min(unsignedMs, staleMs);
+    const enoughMs = signed ? (record.offered ? Math.min(offeredMs, staleMs) : staleMs) : old ? 0 : Math.min(unsignedMs, staleMs);
     return dead || now - this.#touchedMs >= enoughMs ? { token: record?.owner.token } : undefined;
   }
 

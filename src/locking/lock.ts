@@ -37,8 +37,8 @@ export interface LockHold {
   /** Whether another process waits for the lock. Costs about a microsecond. */
   othersWait(): boolean;
   /**
-   * Gives the lock up; with `cleanly` it resolves only when nothing of it is left in the folder. When others wait, the next
-   * `acquire` of this process lets one of them go first. Never throws.
+   * Gives the lock up, to one of those who wait if anybody does; with `cleanly` it resolves only when nothing of this
+   * process's is left of it in the folder. Never throws.
    */
   release(options?: { readonly cleanly?: boolean }): Promise<void>;
 }

@@ -4,6 +4,7 @@
  * neither a late release, nor an exit, nor its own guess that a lock is stale can take a lock from somebody else.
  */
 import type { LockOptions } from 'proper-lockfile';
+import type { Clock } from '../disk/clock.js';
 import { codeOf } from '../disk/error-code.js';
 import { lockFileSystem } from '../disk/node-disk.js';
 import { isNameTaken } from './lock-errors.js';
@@ -35,8 +36,7 @@ export async function holdDirectory(lockPath: string, { key, staleMs, onLost }: 
     const unlock = await lock(key, {
       lockfilePath: lockPath,
       stale: staleMs,
-      // Often, so that a loss is soon noticed and one late turn of the event loop does not make the lock stale.
-      update: 1000,
+      update: touchEveryMs,
       realpath: false,
       retries: 0,
       fs: guarded.fileSystem,
@@ -54,6 +54,33 @@ export async function holdDirectory(lockPath: string, { key, staleMs, onLost }: 
     if (codeOf(error) === 'ELOCKED' || isNameTaken(error)) return undefined;
     throw error;
   }
+}
+
+/**
+ * The directory that another hold made and passed on, last touched at `touchedMs`. It is touched while it is held; what
+ * proper-lockfile does beyond that when a process exits is not done: waiters find its owner dead.
+ */
+export function adoptDirectory(lockPath: string, identity: string, touchedMs: number, clock: Clock): HeldDirectory {
+  const { isOurs } = guardedFileSystem(lockPath, identity);
+  let cancel = (): void => undefined;
+  const touchLater = (): void => void (cancel = clock.timer(touchEveryMs, touch, false));
+  const touch = (): void => {
+    touchLater();
+    const seconds = clock.now() / 1000;
+    try {
+      if (isOurs()) lockFileSystem.utimesSync(lockPath, seconds, seconds);
+    } catch {
+      // What cannot be touched goes stale.
+    }
+  };
+  // Those who have it for moments only, one after another, would else never touch it.
+  if (clock.now() - touchedMs >= touchEveryMs) touch();
+  else touchLater();
+  return {
+    identity,
+    isOurs,
+    release: async () => cancel(),
+  };
 }
 
 /**
@@ -83,16 +110,18 @@ function ignoreLost(error: unknown): void {
   if (codeOf(error) !== 'ERELEASED') throw error;
 }
 
+/** Often, so that a loss is soon noticed and one late turn of the event loop does not make the lock stale. */
+const touchEveryMs = 1000;
+
 type Done<T> = (error: unknown, value?: T) => void;
 
 /** The calls that proper-lockfile makes, answered at once: the directory is in the cache, a thread costs more than the call. */
-function guardedFileSystem(lockPath: string): { fileSystem: object; identity: () => string; isOurs: () => boolean; disown: () => void } {
+function guardedFileSystem(lockPath: string, made = 'none'): { fileSystem: object; identity: () => string; isOurs: () => boolean; disown: () => void } {
   const { mkdirSync, rmdirSync, statSync, utimesSync } = lockFileSystem;
   const identify = (): string => {
     const stats = statSync(lockPath, { throwIfNoEntry: false });
     return stats ? identityOf({ ino: stats.ino, bornMs: stats.birthtimeMs }) : 'absent';
   };
-  let made = 'none';
   const isOurs = (): boolean => identify() === made;
   const removeOurs = (): void => {
     if (isOurs()) rmdirSync(lockPath);

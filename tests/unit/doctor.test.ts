@@ -231,7 +231,7 @@ describe('a folder', () => {
     const hold = await systemPorts.openLock(folder).acquire(1000);
     const { findings } = await doctorContext({ directory });
     expect(findings).toMatchObject([{ level: 'note', code: 'lock-held', message: expect.stringContaining(`process ${process.pid} on host`) as string }]);
-    const record = JSON.parse(fs.readFileSync(path.join(folder, 'ledger.lock.owner'), 'utf8')) as { pid: number; host: string; startedAt: string };
+    const { checksum: _, ...record } = JSON.parse(fs.readFileSync(path.join(folder, 'ledger.lock.owner'), 'utf8')) as { pid: number; host: string; checksum: number };
     const ended = spawnSync(process.execPath, ['-e', '']).pid;
     fs.writeFileSync(path.join(folder, 'ledger.lock.owner'), JSON.stringify({ ...record, pid: ended }));
     expect((await doctorContext({ directory })).findings).toMatchObject([{ level: 'warning', code: 'stale-lock', message: expect.stringMatching(/which is dead/) as string }]);

@@ -10,6 +10,7 @@ import { openHost } from '../../src/locking/host.js';
 import { identityOf, lockFilesOf } from '../../src/locking/lock-files.js';
 import type { ContextLock, LockOwner } from '../../src/locking/lock.js';
 import { readLockOwner, writeOwnerRecord } from '../../src/locking/owner.js';
+import { makeSeat, type Seat } from '../../src/locking/seat.js';
 import { freshFolder } from '../support/folder.js';
 import { VirtualClock } from '../support/virtual-clock.js';
 
@@ -24,6 +25,13 @@ async function leaveLock(directory: string, owner?: LockOwner): Promise<void> {
   fs.mkdirSync(files.lock);
   const made = await nodeDisk.stat(files.lock);
   if (made && owner) await writeOwnerRecord(nodeDisk, files, { owner, since: '2026-01-31T12:00:00.000Z', lock: identityOf(made) });
+}
+
+/** The seat of a process that waits. */
+async function leaveSeat(directory: string, owner: LockOwner): Promise<Seat> {
+  const seat = await makeSeat(`${lockFilesOf(directory).waiting}${owner.token}`, owner, nodeDisk);
+  await seat.setWait(1);
+  return seat;
 }
 
 /** What is in the folder once what is removed in the background is gone. */
@@ -45,12 +53,14 @@ describe('a lock that nobody holds', () => {
     await restOf(directory).toEqual([]);
   });
 
-  test('is not asked for by the mark of somebody who waited before', async () => {
+  test('is not asked for by the seat of somebody who died waiting', async () => {
     const directory = freshFolder();
-    fs.writeFileSync(lockFilesOf(directory).waiting, '');
+    await leaveSeat(directory, ended);
     const hold = await open(directory).acquire(0);
+    await systemClock.turn();
     expect(hold.othersWait()).toBe(false);
     await hold.release();
+    await restOf(directory).toEqual([]);
   });
 
   test('is not touched before it is asked for', () => {
@@ -95,7 +105,7 @@ describe('a lock that somebody holds', () => {
     await hold.release();
   });
 
-  test('is asked for by a mark, and had when it is released', async () => {
+  test('is asked for by taking a seat, and had when it is passed on', async () => {
     const directory = freshFolder();
     const hold = await open(directory).acquire(0);
     const waiting = open(directory).acquire(5000);
@@ -103,9 +113,71 @@ describe('a lock that somebody holds', () => {
     await hold.release();
     const next = await waiting;
     expect(next.takenOver).toBe(false);
-    expect(fs.existsSync(lockFilesOf(directory).waiting)).toBe(false);
+    expect(hold.lost).toBe(false);
+    expect(await readLockOwner(nodeDisk, directory)).toMatchObject(self);
+    expect(next.othersWait()).toBe(false);
     await next.release();
     await restOf(directory).toEqual([]);
+  });
+
+  test('is passed round among all that wait, without being free in between', async () => {
+    const directory = freshFolder();
+    const locks = [1, 2, 3].map(() => open(directory));
+    const first = await open(directory).acquire(0);
+    const made = fs.statSync(lockFilesOf(directory).lock).ino;
+    let turns = 0;
+    const waiting = locks.map(async (lock) => {
+      const hold = await lock.acquire(5000);
+      turns++;
+      expect(fs.statSync(lockFilesOf(directory).lock).ino).toBe(made);
+      expect(hold).toMatchObject({ lost: false, takenOver: false });
+      await hold.release();
+      await lock.settle?.();
+    });
+    await expect.poll(() => fs.readdirSync(directory).filter((name) => name.startsWith('ledger.lock.waiting.')).length).toBe(3);
+    await first.release();
+    await Promise.all(waiting);
+    expect(turns).toBe(3);
+    await restOf(directory).toEqual([]);
+  });
+
+  test('is had by another when the one that it was passed on to takes no notice', async () => {
+    const directory = freshFolder();
+    const hold = await open(directory).acquire(0);
+    const busy = await leaveSeat(directory, { ...self, token: 'busy' });
+    await hold.release();
+    expect(busy.isWaitedOn()).toBe(false);
+    expect(await readLockOwner(nodeDisk, directory)).toMatchObject({ token: 'busy-1' });
+    const next = await open(directory).acquire(5000);
+    expect(next.takenOver).toBe(false);
+    expect(next.othersWait()).toBe(false);
+    await next.release();
+  });
+
+  test('is taken over from a process that died when it was passed on to it', async () => {
+    const directory = freshFolder();
+    const lock = open(directory);
+    const hold = await lock.acquire(0);
+    await leaveSeat(directory, ended);
+    await hold.release();
+    const next = await lock.acquire(5000);
+    expect(next).toMatchObject({ takenOver: true, takenFrom: { pid: ended.pid } });
+    await next.release();
+    await restOf(directory).toEqual([]);
+  });
+
+  test('stays with its holder when the one that waited no longer does', async () => {
+    const directory = freshFolder();
+    const lock = open(directory);
+    const hold = await lock.acquire(0);
+    const abort = new AbortController();
+    const waiting = codeOf(open(directory).acquire(5000, abort.signal));
+    await expect.poll(() => hold.othersWait()).toBe(true);
+    abort.abort(Object.assign(new Error('enough'), { code: 'ENOUGH' }));
+    expect(await waiting).toBe('ENOUGH');
+    expect(hold.othersWait()).toBe(false);
+    await hold.release();
+    expect(await lock.acquire(0).then((again) => again.release())).toBeUndefined();
   });
 
   test('goes to the one that waits before its last owner has it again', async () => {
@@ -134,7 +206,7 @@ describe('a lock that somebody holds', () => {
     const directory = freshFolder();
     const lock = open(directory);
     const hold = await lock.acquire(0);
-    fs.writeFileSync(lockFilesOf(directory).waiting, '');
+    await leaveSeat(directory, { ...self, token: 'gone' });
     await hold.release();
     const start = performance.now();
     const again = await lock.acquire(5000);

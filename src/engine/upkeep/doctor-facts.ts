@@ -185,7 +185,7 @@ async function findLeftovers(folder: string, nowMs: number, disk: Disk): Promise
 }
 
 function isTemporary(name: string): boolean {
-  const isLock = name.startsWith('ledger.lock.') && name !== 'ledger.lock.owner' && name !== 'ledger.lock.waiting';
+  const isLock = name.startsWith('ledger.lock.') && name !== 'ledger.lock.owner' && !name.startsWith('ledger.lock.waiting.');
   return name.endsWith('.tmp') || isLock || name === 'ledger.backup' || name === 'state.backup';
 }
 

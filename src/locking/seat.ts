@@ -1,0 +1,86 @@
+/*
+ * The seat of a process that waits for the lock: a small file of its own, made once and then only written in place, since
+ * making and removing files while others sync the ledger makes everybody wait for the file system's journal. It says which
+ * wait is going on, who waits, and which wait was answered by a holder that passed the lock on. What it says is a hint: the
+ * lock is had by whom the owner file names.
+ */
+import type { Disk, DiskFile } from '../disk/disk.js';
+import type { LockOwner } from './lock.js';
+import { parseOwner } from './owner.js';
+
+const digits = 10;
+const passedAt = digits + 1;
+const ownerAt = passedAt + digits + 1;
+
+/** A seat is waited on while the number of waits is above that of the last one answered. */
+export type SeatState = { readonly wait: number; readonly passed: number };
+
+/** Makes the seat `path` of `owner`, whose token tells it from every other. */
+export async function makeSeat(path: string, owner: LockOwner, disk: Disk): Promise<Seat> {
+  await disk.createFile(path, Buffer.from(`${numeral(0)} ${numeral(0)}\n${JSON.stringify(owner)}\n`));
+  return new Seat(await disk.open(path, 'update'), owner);
+}
+
+/** Opens another's seat; undefined when it is gone, or not whole yet. */
+export async function openSeat(path: string, disk: Disk): Promise<Seat | undefined> {
+  const owner = await readSeatOwner(path, disk);
+  return owner && new Seat(await disk.open(path, 'update'), owner);
+}
+
+export async function readSeatOwner(path: string, disk: Disk): Promise<LockOwner | undefined> {
+  return parseOwner((await disk.readFile(path))?.toString('utf8', ownerAt) ?? '');
+}
+
+export class Seat {
+  readonly owner: LockOwner;
+  readonly #file: DiskFile;
+  readonly #bytes = Buffer.alloc(ownerAt);
+  #state: SeatState = { wait: 0, passed: 0 };
+
+  constructor(file: DiskFile, owner: LockOwner) {
+    this.#file = file;
+    this.owner = owner;
+  }
+
+  /** What it says, or said when it was last looked at if the disk answers only later. Never fails. */
+  look(): SeatState {
+    try {
+      const reading = this.#file.read(this.#bytes, 0);
+      if (reading instanceof Promise) void reading.then(() => this.#parse(), () => undefined);
+      else this.#parse();
+    } catch {
+      // Whoever appends next learns what is wrong with the disk.
+    }
+    return this.#state;
+  }
+
+  isWaitedOn(): boolean {
+    const { wait, passed } = this.look();
+    return wait > passed;
+  }
+
+  /** The token of the hold that answers this wait. */
+  tokenOf(wait: number): string {
+    return `${this.owner.token}-${wait}`;
+  }
+
+  /** Says which wait is going on; 0 for none. Only by whom the seat belongs to. */
+  async setWait(wait: number): Promise<void> {
+    await this.#file.writeAt(Buffer.from(numeral(wait), 'latin1'), 0);
+  }
+
+  /** Says that this wait is answered. */
+  async setPassed(wait: number): Promise<void> {
+    await this.#file.writeAt(Buffer.from(numeral(wait), 'latin1'), passedAt);
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close();
+  }
+
+  #parse(): void {
+    this.#state = { wait: Number(this.#bytes.toString('latin1', 0, digits)), passed: Number(this.#bytes.toString('latin1', passedAt, passedAt + digits)) };
+  }
+}
+
+const numeral = (value: number): string => String(value).padStart(digits, '0');
