@@ -1,6 +1,3 @@
-// The global of this name is looked up by a function each time.
-import { performance } from 'node:perf_hooks';
-
 /** The port for time. */
 export interface Clock {
   /** Wall clock, milliseconds since 1970; may jump. */
