@@ -75,7 +75,8 @@ class FileLock implements ContextLock {
       for (;;) {
         signal?.throwIfAborted();
         const offer = await this.#queue.takeOffer();
-        if (offer) return await this.#accept(offer, watch.host);
+        const passed = offer && (await this.#accept(offer, watch.host));
+        if (passed) return passed;
         const found = await disk.stat(this.#files.lock);
         if (!found || (await watch.takeOver(found, token))) {
           const hold = await this.#take(token, watch.host);
@@ -89,7 +90,7 @@ class FileLock implements ContextLock {
       }
     } finally {
       const unwanted = await this.#queue.endWait();
-      if (unwanted) await (await this.#accept(unwanted, watch.host)).release();
+      if (unwanted) await (await this.#accept(unwanted, watch.host))?.release();
     }
   }
 
@@ -110,17 +111,16 @@ class FileLock implements ContextLock {
     return hold;
   }
 
-  /** Takes the lock that the last holder passed on. */
-  async #accept({ record, ownerFile, touchedMs }: LockOffer, host: Host): Promise<LockHold> {
+  /** Takes the lock that the last holder passed on; undefined when somebody else took it meanwhile. */
+  async #accept({ record, ownerFile, touchedMs }: LockOffer, host: Host): Promise<LockHold | undefined> {
     const directory = adoptDirectory(this.#files.lock, record.lock, touchedMs, this.#ports.clock);
     const hold = this.#hold({ owner: record.owner, directory, host, ownerFile });
     try {
-      await hold.accept(record);
+      return (await hold.accept(record)) ? hold : undefined;
     } catch (error) {
       await hold.release();
       throw error;
     }
-    return hold;
   }
 
   #hold(options: Pick<FileLockHoldOptions, 'owner' | 'directory' | 'host'> & { readonly ownerFile?: DiskFile }): FileLockHold {

@@ -81,10 +81,19 @@ export class FileLockHold implements LockHold {
     }
   }
 
-  /** Says in the owner file that the lock, which was passed on, is held. `offer` is what the last holder wrote. */
-  async accept({ since }: OwnerRecord): Promise<void> {
+  /**
+   * Says in the owner file that the lock, which was passed on, is held; returns false when somebody lost patience and took it
+   * away meanwhile. `offer` is what the last holder wrote.
+   */
+  async accept(offer: OwnerRecord): Promise<boolean> {
     const { owner, directory, ownerFile } = this.#options;
-    await overwriteOwnerRecord(ownerFile!, { owner, since, lock: directory.identity });
+    await overwriteOwnerRecord(ownerFile!, { owner, since: offer.since, lock: directory.identity });
+    if (directory.isOurs()) return true;
+    // It may be put back: nobody must wait then until it is stale.
+    await overwriteOwnerRecord(ownerFile!, offer);
+    this.#released = true;
+    await directory.release({ keep: true });
+    return false;
   }
 
   othersWait(): boolean {
@@ -138,8 +147,10 @@ export class FileLockHold implements LockHold {
         const next = { ...seat.owner, token: seat.tokenOf(wait) };
         await overwriteOwnerRecord(file, { owner: next, since: new Date(clock.now()).toISOString(), lock: directory.identity, offered: true });
         await seat.setPassed(wait);
-        // Whoever ends its wait says so first and looks then whether the lock was passed on to it.
-        if (seat.look().wait === wait) return true;
+        // Whoever ends its wait says so first and looks then whether the lock was passed on to it. One that waits again has had it.
+        if (seat.look().wait >= wait) return true;
+        const record = await readOpenRecord(file);
+        if (record?.owner.token !== next.token || !record.offered) return true;
       }
       return false;
     } finally {

@@ -32,9 +32,12 @@ const checkEveryMs = 5;
 /** For how long an unchanged lock is watched that nobody signed: longer than a live holder leaves it untouched. */
 const unsignedMs = 1500;
 /** For how long a lock that was passed on is left to a process that does not notice it, being busy with something else. */
-const offeredMs = 30;
+const offeredMs = 100;
 /** A waiter that did not get to look for so long stood still itself, and the holder may have with it: it begins anew. */
 const stalledMs = 1000;
+
+/** Whom the owner file of a lock names that may be taken over, and whether that one never noticed that it was passed on to it. */
+type Abandoned = { readonly token: string | undefined; readonly offered: boolean };
 
 export class LockWatch {
   readonly #options: LockWatchOptions;
@@ -94,8 +97,8 @@ export class LockWatch {
     return quietMs < 50 ? 1 : 5;
   }
 
-  /** Returns the token in the owner file, if any, when the lock may be taken over; undefined when not. */
-  async #isAbandoned(now: number): Promise<{ token: string | undefined } | undefined> {
+  /** Returns what the owner file says, if anything, when the lock may be taken over; undefined when not. */
+  async #isAbandoned(now: number): Promise<Abandoned | undefined> {
     const { files, disk, clock, host, staleMs } = this.#options;
     const record = await readOwnerRecord(disk, files);
     if (record?.owner.token !== this.#token) {
@@ -108,11 +111,11 @@ export class LockWatch {
     const dead = signed && (await host.stateOf(record.owner)) === 'dead';
     const old = clock.now() - this.#modifiedMs >= staleMs;
     const enoughMs = signed ? (record.offered ? Math.min(offeredMs, staleMs) : staleMs) : old ? 0 : Math.min(unsignedMs, staleMs);
-    return dead || now - this.#touchedMs >= enoughMs ? { token: record?.owner.token } : undefined;
+    return dead || now - this.#touchedMs >= enoughMs ? { token: record?.owner.token, offered: record?.offered === true } : undefined;
   }
 
   /** Removes the lock that was looked at, and no other: waiters that saw the same may have been faster, and hold it now. */
-  async #remove(abandoned: { token: string | undefined }, token: string): Promise<boolean> {
+  async #remove(abandoned: Abandoned, token: string): Promise<boolean> {
     const { files, disk } = this.#options;
     const aside = `${files.lock}.${token}`;
     if ((await readOwnerRecord(disk, files))?.owner.token !== abandoned.token) return false;
@@ -125,7 +128,10 @@ export class LockWatch {
       throw error;
     }
     const moved = await disk.stat(aside);
-    if (moved && identityOf(moved) !== this.#identity) {
+    // Whoever takes notice of an offer says so first and looks then whether the lock is there: one of both sees the other.
+    const record = await readOwnerRecord(disk, files);
+    const isAccepted = abandoned.offered && record?.owner.token === abandoned.token && !record?.offered;
+    if (isAccepted || (moved && identityOf(moved) !== this.#identity)) {
       await disk.rename(aside, files.lock);
       return false;
     }
