@@ -14,7 +14,7 @@ import type { LedgerView } from './ledger-view.js';
 
 export type GroupCommitPorts = {
   readonly view: LedgerView;
-  /** Whether this process has held the lock without a break since its last group: what others append all the same is void, or makes ours void. */
+  /** Whether this process has held the lock without a break since its last group: then it looks after it decided, as whatever others append all the same makes its frames void. */
   readonly isAlone: () => boolean;
   /** Called when the group is written and not yet synced: the lock may go now. */
   readonly beforeSync: () => Awaitable<void>;
@@ -49,14 +49,13 @@ export async function commitGroup(group: readonly AppendCall[], ports: GroupComm
 
 /** Moves calls whose outcome is certain into `settled`; returns those that must be decided afresh. */
 async function decideAndWrite(open: readonly AppendCall[], settled: Outcome[], view: LedgerView, isAlone: boolean): Promise<AppendCall[]> {
-  const { last } = view.ledger;
-  // Whoever knows of an event that this process has not seen is right: its lock was lost without its noticing.
-  const knowsMore = ({ condition }: AppendCall): boolean => (condition?.after ?? 0) > last;
-  const catchingUp = isAlone && !open.some(knowsMore) ? view.catchUpAlone() : view.catchUp();
+  const catchingUp = isAlone ? view.catchUpAlone() : view.catchUp();
   if (catchingUp) await catchingUp;
   const before = view.ledger.written;
   const outcomes = await decideAll(open, view);
   if (!outcomes.some(({ frame }) => frame)) {
+    // Where nothing is written, no write tells whether the file is what this process takes it for.
+    if (isAlone && !(await view.ledger.isCurrent())) return [...open];
     settled.push(...outcomes);
     return [];
   }

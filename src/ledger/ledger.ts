@@ -30,7 +30,7 @@ export class Ledger {
   #scanned: number;
   /** Size of the file when it was last scanned. */
   #size = 0;
-  /** False while a scan or a write is going on, and when one was broken off: then what is in the file may differ from what is known of it. */
+  /** False while `catchUp` or a write is going on, and when one failed: then what is in the file may differ from what is known of it. */
   #settled = true;
   #planned: DraftFrame[] = [];
   #plannedEnd = 0;
@@ -75,7 +75,7 @@ export class Ledger {
     return this.#durable.position;
   }
 
-  /** Whether everything that this process wrote into the file, or began to read from it, is known; false until `catchUp` succeeds again. */
+  /** Whether everything is known that this process wrote into the file, or that was in it when it last looked; when that failed, only `catchUp` tells. */
   get isSettled(): boolean {
     return this.#settled;
   }
@@ -91,6 +91,7 @@ export class Ledger {
    */
   catchUp(take: (frame: CountedFrame) => Awaitable<void>): Awaitable<void> {
     if (this.#damage) throw this.#damage;
+    this.#settled = false;
     return whenReady(this.file.stat(), ({ size }) => {
       if (size !== this.#size) return this.#scan(size, take);
       this.#settled = true;
@@ -99,7 +100,6 @@ export class Ledger {
 
   /** Scans up to `size`, the size of the file. */
   async #scan(size: number, take: (frame: CountedFrame) => Awaitable<void>): Promise<void> {
-    this.#settled = false;
     if (size < this.#scanned) throw this.#corrupt('is shorter than it was: committed events are missing', size);
     const scan = new FrameScan(this.file, this.#scanned, size);
     if (this.#start) await take(await this.#checkStart(scan, this.#start));
@@ -154,6 +154,8 @@ export class Ledger {
     try {
       const count = await this.file.append(bytes);
       const { size } = await this.file.stat();
+      // What was written behind the new end may reach beyond the old one: later looks at the size would find nothing missing.
+      if (size < this.#size + count) throw this.#corrupt('is shorter than it was: committed events are missing', size);
       if (count === bytes.length && size === expected) {
         this.#scanned = this.#size = expected;
         this.#written = this.#chain.last;

@@ -3,6 +3,8 @@
  * somebody appended whom the lock should have kept away.
  * Method: engines as of several processes whose locks keep nobody away, and whose timers never end, so that nobody lets go.
  */
+import fs from 'node:fs';
+import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { systemClock } from '../../src/disk/clock.js';
 import { openEngine } from '../../src/engine/open-store.js';
@@ -67,6 +69,66 @@ test('a repetition of what came past the lock is known', async () => {
   await keeper.append(event('a'));
   await other.append(event('b'));
   expect(await keeper.append(event('b'))).toMatchObject({ first: 2, duplicate: true });
+});
+
+test('what was stored in two pieces past the lock is a repetition all the same', async () => {
+  const [keeper, other] = [await open(), await open()];
+  await keeper.append(event('a'));
+  await other.append(event('b'));
+  // The keeper knows only the first half.
+  expect(await keeper.append([event('a'), event('b')])).toMatchObject({ first: 1, last: 2, duplicate: true });
+});
+
+const dataOf = (length: number): string => 'x'.repeat(length);
+
+test.each([
+  ['less than was lost', dataOf(10)],
+  ['more than was lost', dataOf(1000)],
+])('a ledger that was cut off beneath the lock takes no append that anybody could believe: of %s', async (_, data) => {
+  const store = await open();
+  await store.append(event('a'));
+  await store.append({ ...event('b'), data: dataOf(500) });
+  const ledger = path.join(directory, 'default', 'ledger');
+  fs.truncateSync(ledger, fs.statSync(ledger).size - 400);
+  await expect(store.append({ ...event('c'), data })).rejects.toMatchObject({ outcome: 'unknown', cause: { code: 'LEDGER_CORRUPT' } });
+  await expect(store.append(event('d'))).rejects.toMatchObject({ code: 'LEDGER_CORRUPT' });
+  await expect(store.read().toArray()).rejects.toMatchObject({ code: 'LEDGER_CORRUPT' });
+});
+
+test('what a ledger that was cut off beneath the lock held is not called stored any more', async () => {
+  const store = await open();
+  await store.append(event('a'));
+  await store.append(event('b'));
+  const ledger = path.join(directory, 'default', 'ledger');
+  fs.truncateSync(ledger, fs.statSync(ledger).size - 10);
+  await expect(store.append(event('b'))).rejects.toMatchObject({ code: 'LEDGER_CORRUPT' });
+  await expect(store.append(event('c'), noneAfter(1))).rejects.toMatchObject({ code: 'LEDGER_CORRUPT' });
+});
+
+test('a first look that failed is made up for', async () => {
+  let looks = 0;
+  let failing = false;
+  const keeper = await open({ fail: (verb) => (verb === 'file.stat' && ++looks > 0 && failing ? 'EIO' : undefined) });
+  failing = true;
+  await expect(keeper.append(event('a'))).rejects.toMatchObject({ outcome: 'not-committed' });
+  failing = false;
+  looks = 0;
+  await keeper.append(event('a'));
+  expect(looks).toBe(2);
+});
+
+test('while the file cannot be asked after a write of unknown outcome, nothing more is written', async () => {
+  const faults: Faults = {};
+  const store = await open(faults);
+  await store.append(event('a'));
+  faults.fail = (verb) => (verb === 'file.stat' ? 'EIO' : undefined);
+  await expect(store.append(event('b'))).rejects.toMatchObject({ outcome: 'unknown' });
+  const { size } = fs.statSync(path.join(directory, 'default', 'ledger'));
+  await expect(store.append(event('c'))).rejects.toMatchObject({ outcome: 'not-committed' });
+  expect(fs.statSync(path.join(directory, 'default', 'ledger')).size).toBe(size);
+  delete faults.fail;
+  expect(await store.append(event('b'))).toMatchObject({ first: 2, duplicate: true });
+  expect(await store.append(event('c'))).toMatchObject({ first: 3 });
 });
 
 test('after a write of unknown outcome the file is asked first', async () => {
