@@ -28,8 +28,10 @@ export type UnreadFrame = {
   readonly bytesAt: number;
   /** The keys of the record that begins at this offset of `bytes`. */
   keys(offset: number): EventKeys;
-  /** How a type or a tag stands in a record: where these bytes are not, it is not either. */
+  /** How a type or a tag stands in a record, unless it is spelled in another way. */
   spelling(text: string): Buffer;
+  /** Whether a text in these bytes, from one offset to another (exclusive), may be spelled in another way. */
+  mayBeRespelled(from: number, to: number): boolean;
 };
 
 /** A committed batch, read back from its frame. Valid until the next one is read. */

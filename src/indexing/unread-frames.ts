@@ -16,6 +16,8 @@ type Piece = {
   /** Where each record begins in the bytes of the frame. */
   readonly starts: number[];
   end: number;
+  /** Up to here every text is spelled in the only way. */
+  plainTo: number;
 };
 
 /**
@@ -38,7 +40,7 @@ export class UnreadFrames {
     if (piece?.frame.bytes !== frame.bytes) {
       if (this.#bytes + frame.bytes.length > maxBytes) return false;
       this.#bytes += frame.bytes.length;
-      piece = { frame, first: this.#count, starts: [], end: 0 };
+      piece = { frame, first: this.#count, starts: [], end: 0, plainTo: frame.records[from]! };
       this.#pieces.push(piece);
     }
     for (let i = from; i < to; i++) piece.starts.push(frame.records[i]!);
@@ -52,12 +54,15 @@ export class UnreadFrames {
     for (const { frame, starts } of this.#pieces) for (const start of starts) yield frame.keys(start);
   }
 
-  /** Indexes, rising, of the records that have the type or tag; undefined when reading all would take no longer. */
+  /** Indexes, rising, of the records that have the type or tag; undefined when reading all would take no longer, or their bytes cannot tell. */
   find(key: IndexKey): number[] | undefined {
     if (++this.#searches > maxSearches) return undefined;
     const found: number[] = [];
     let left = maxRecordsRead;
-    for (const { frame, first, starts, end } of this.#pieces) {
+    for (const piece of this.#pieces) {
+      const { frame, first, starts, end } = piece;
+      if (piece.plainTo < end && frame.mayBeRespelled(piece.plainTo, end)) return undefined;
+      piece.plainTo = end;
       const spelling = frame.spelling(key.text);
       const bytes = frame.bytes.subarray(0, end);
       for (let at = bytes.indexOf(spelling, starts[0]); at >= 0; ) {

@@ -63,9 +63,19 @@ export function decodeKeys(bytes: Buffer, offset: number): EventKeys {
   return { type, id, tags };
 }
 
-/** How a type, a tag or an id stands in the keys of every record that holds it. */
+/** How a type, a tag or an id stands in the keys of the records that hold it, unless they may be respelled. */
 export function keySpelling(text: string): Buffer {
   return Buffer.from(JSON.stringify(text));
+}
+
+const backslash = 0x5c;
+/** Without one of these, only what must be escaped is, and in the only way there is for it. */
+const freeEscapes = [Buffer.from('\\u'), Buffer.from('\\/')];
+
+/** Whether a JSON text from `from` to `to` (exclusive) may be spelled in another way than `keySpelling` does, as other writers are free to. */
+export function mayBeRespelled(bytes: Buffer, from: number, to: number): boolean {
+  const part = bytes.subarray(from, to);
+  return part.includes(backslash) && freeEscapes.some((escape) => part.includes(escape));
 }
 
 export function decodeEvent(bytes: Buffer, offset: number, position: number): SequencedEvent {

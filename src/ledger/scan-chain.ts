@@ -5,7 +5,7 @@ import { Chain } from './chain.js';
 import { headLength } from './format.js';
 import { FrameScan, type FoundFrame } from './frame-scan.js';
 import type { LedgerHeader } from './header.js';
-import { decodeKeys, keySpelling, recordEnd } from './record.js';
+import { decodeKeys, keySpelling, mayBeRespelled, recordEnd } from './record.js';
 
 /**
  * Yields the frames that count, from the one at `start` (inclusive; the header itself is not yielded) up to
@@ -62,7 +62,15 @@ export function unreadFrame({ head, offset, bytes, start }: FoundFrame): UnreadF
     at = recordEnd(bytes, at);
   }
   records[head.count] = at;
-  return { first: head.first, records, bytes, bytesAt: offset - start, keys: (record) => decodeKeys(bytes, record), spelling: keySpelling };
+  return {
+    first: head.first,
+    records,
+    bytes,
+    bytesAt: offset - start,
+    keys: (record) => decodeKeys(bytes, record),
+    spelling: keySpelling,
+    mayBeRespelled: (from, to) => mayBeRespelled(bytes, from, to),
+  };
 }
 
 /** What the index needs of the events in a frame; their content is not decoded. */
