@@ -2,6 +2,7 @@
  * goal: a package that loads fast: a few files instead of two hundred modules, which took 0.1 s to load.
  * method: rolldown bundles our own modules, shared ones in chunks; what is imported only when needed stays apart, and so do most dependencies. The types come from tsc.
  */
+import fs from 'node:fs';
 import { build } from 'rolldown';
 
 /** What everybody needs who opens a store or appends to it: finding and judging the files of these packages takes as long as all the rest. */
@@ -37,3 +38,11 @@ await build([
   // What processes started by tests need of the inside, and the local Cosmos DB; not part of the package.
   { ...shared, input: { internals: 'tests/support/internals.ts', 'cosmos-server': 'tests/support/cosmos/serve.ts' }, output: { ...output, dir: 'tests/.built' } },
 ]);
+
+/** Their licences ask to go along with every copy. */
+const licences = bundled.map((name) => {
+  const folder = `node_modules/${name}`;
+  const file = fs.readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
+  return `${name} ${JSON.parse(fs.readFileSync(`${folder}/package.json`, 'utf8')).version}\n\n${fs.readFileSync(`${folder}/${file}`, 'utf8').trim()}\n`;
+});
+fs.writeFileSync('dist/licences.txt', `Some of the files in this folder contain these packages.\n\n${licences.join(`\n${'-'.repeat(72)}\n\n`)}`);

@@ -44,7 +44,7 @@ const use = `
 
 describe('the package', () => {
   test('holds what it needs and nothing else', () => {
-    expect(files).toEqual(expect.arrayContaining(['dist/index.js', 'dist/index.d.ts', 'dist/cli/main.js', 'dist/testing/index.js', 'README.md', 'LICENSE', 'CHANGELOG.md', 'docs/format.md', 'package.json']));
+    expect(files).toEqual(expect.arrayContaining(['dist/index.js', 'dist/index.d.ts', 'dist/cli/main.js', 'dist/testing/index.js', 'dist/licences.txt', 'README.md', 'LICENSE', 'CHANGELOG.md', 'docs/format.md', 'package.json']));
     expect(files.filter((file) => !/^(dist|docs)\/|^(README|CHANGELOG)\.md$|^LICENSE$|^package\.json$/.test(file))).toEqual([]);
     expect(fs.readFileSync(path.join(root, 'dist/cli/main.js'), 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/);
   });
@@ -56,6 +56,31 @@ describe('the package', () => {
   test('is required by CommonJS modules', () => {
     const text = `const { openStore } = require('opossum-store');\nconst { eventStoreSuite } = require('opossum-store/testing');\n(async () => {${use}\n console.log(typeof eventStoreSuite) })();`;
     expect(run(project(), 'app.cjs', text)).toBe('world\nfunction\n');
+  });
+
+  test('names the packages that it contains, with their licences', () => {
+    const licences = fs.readFileSync(path.join(root, 'dist/licences.txt'), 'utf8');
+    const chunks = fs.readdirSync(path.join(root, 'dist/chunks')).map((file) => fs.readFileSync(path.join(root, 'dist/chunks', file), 'utf8'));
+    const contained = chunks.flatMap((text) => Array.from(text.matchAll(/^\/\/ (?:#region )?node_modules\/([^/]+)\//gm), ([, name]) => name!));
+    expect(new Set(contained)).toEqual(new Set(['async-mutex', 'graceful-fs', 'proper-lockfile', 'retry', 'signal-exit']));
+    for (const name of contained) expect(licences).toMatch(new RegExp(`^${name} [0-9.]+\\n\\n.*(License|Copyright)`, 'm'));
+  });
+
+  test.each(['cjs', 'esm'] as const)('is bundled into an application as %s, which appends without a node_modules', async (format) => {
+    const folder = freshFolder();
+    const { build } = await import('rolldown');
+    fs.writeFileSync(path.join(folder, 'app.js'), `import { openStore } from 'opossum-store'; (async () => {${use} })();`);
+    await build({
+      cwd: folder,
+      input: 'app.js',
+      platform: 'node',
+      external: ['fast-glob', 'msgpackr', 'zod'],
+      resolve: { alias: { 'opossum-store': path.join(root, 'dist/index.js') } },
+      logLevel: 'warn',
+      output: { format, dir: 'out', entryFileNames: format === 'cjs' ? 'app.cjs' : 'app.mjs', codeSplitting: false },
+    });
+    expect(fs.readdirSync(path.join(folder, 'out'))).toHaveLength(1);
+    expect(execFileSync(process.execPath, [`out/app.${format === 'cjs' ? 'cjs' : 'mjs'}`], { cwd: folder, encoding: 'utf8' })).toBe('world\n');
   });
 
   test('loads nothing that only some of its parts need', () => {
