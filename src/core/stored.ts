@@ -30,8 +30,10 @@ export type UnreadFrame = {
   keys(offset: number): EventKeys;
   /** How a type or a tag stands in a record, unless it is spelled in another way. */
   spelling(text: string): Buffer;
-  /** Whether a text in these bytes, from one offset to another (exclusive), may be spelled in another way. */
-  mayBeRespelled(from: number, to: number): boolean;
+  /** Where one of these is in the keys of a record, a text there may be spelled in another way. */
+  readonly otherSpellings: readonly Buffer[];
+  /** Whether this offset of `bytes` lies in the keys of the record that begins at `record`. */
+  isInKeys(record: number, offset: number): boolean;
 };
 
 /** A committed batch, read back from its frame. Valid until the next one is read. */

@@ -16,7 +16,7 @@ type Piece = {
   /** Where each record begins in the bytes of the frame. */
   readonly starts: number[];
   end: number;
-  /** Up to here every text is spelled in the only way. */
+  /** Up to here keys are spelled in the only way. */
   plainTo: number;
 };
 
@@ -61,7 +61,7 @@ export class UnreadFrames {
     let left = maxRecordsRead;
     for (const piece of this.#pieces) {
       const { frame, first, starts, end } = piece;
-      if (piece.plainTo < end && frame.mayBeRespelled(piece.plainTo, end)) return undefined;
+      if (piece.plainTo < end && !isPlain(piece)) return undefined;
       piece.plainTo = end;
       const spelling = frame.spelling(key.text);
       const bytes = frame.bytes.subarray(0, end);
@@ -77,6 +77,18 @@ export class UnreadFrames {
     }
     return found;
   }
+}
+
+/** Whether what was added since `plainTo` holds no keys that may be spelled in another way. In an event's content, or between records, all is allowed. */
+function isPlain({ frame, starts, end, plainTo }: Piece): boolean {
+  const bytes = frame.bytes.subarray(0, end);
+  let left = maxRecordsRead;
+  for (const other of frame.otherSpellings) {
+    for (let at = bytes.indexOf(other, plainTo); at >= 0; at = bytes.indexOf(other, at + 1)) {
+      if (left-- === 0 || frame.isInKeys(starts[lastAtOrBefore(starts, at)]!, at)) return false;
+    }
+  }
+  return true;
 }
 
 /** Index of the last of the rising `starts` that is not above `offset`, as the first is not. */

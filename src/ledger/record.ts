@@ -63,19 +63,18 @@ export function decodeKeys(bytes: Buffer, offset: number): EventKeys {
   return { type, id, tags };
 }
 
-/** How a type, a tag or an id stands in the keys of the records that hold it, unless they may be respelled. */
+/** How a type, a tag or an id stands in the keys of the records that hold it, unless it is spelled in another way. */
 export function keySpelling(text: string): Buffer {
   return Buffer.from(JSON.stringify(text));
 }
 
-const backslash = 0x5c;
-/** Without one of these, only what must be escaped is, and in the only way there is for it. */
-const freeEscapes = [Buffer.from('\\u'), Buffer.from('\\/')];
+/** Where keys hold none of these, only what must be escaped is, and in the only way there is for it. Other writers are free to spell otherwise. */
+export const otherSpellings: readonly Buffer[] = [Buffer.from('\\u'), Buffer.from('\\/')];
 
-/** Whether a JSON text from `from` to `to` (exclusive) may be spelled in another way than `keySpelling` does, as other writers are free to. */
-export function mayBeRespelled(bytes: Buffer, from: number, to: number): boolean {
-  const part = bytes.subarray(from, to);
-  return part.includes(backslash) && freeEscapes.some((escape) => part.includes(escape));
+/** Whether `offset` lies in the keys of the record that begins at `record`. */
+export function isInKeys(bytes: Buffer, record: number, offset: number): boolean {
+  const start = record + recordHeadLength;
+  return offset >= start && offset < start + bytes.readUInt32LE(record);
 }
 
 export function decodeEvent(bytes: Buffer, offset: number, position: number): SequencedEvent {

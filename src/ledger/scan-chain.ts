@@ -5,7 +5,7 @@ import { Chain } from './chain.js';
 import { headLength } from './format.js';
 import { FrameScan, type FoundFrame } from './frame-scan.js';
 import type { LedgerHeader } from './header.js';
-import { decodeKeys, keySpelling, mayBeRespelled, recordEnd } from './record.js';
+import { decodeKeys, isInKeys, keySpelling, otherSpellings, recordEnd } from './record.js';
 
 /**
  * Yields the frames that count, from the one at `start` (inclusive; the header itself is not yielded) up to
@@ -69,7 +69,8 @@ export function unreadFrame({ head, offset, bytes, start }: FoundFrame): UnreadF
     bytesAt: offset - start,
     keys: (record) => decodeKeys(bytes, record),
     spelling: keySpelling,
-    mayBeRespelled: (from, to) => mayBeRespelled(bytes, from, to),
+    otherSpellings,
+    isInKeys: (record, offset) => isInKeys(bytes, record, offset),
   };
 }
 

@@ -74,7 +74,7 @@ function encodeUnread(keys: readonly Keys[], first: number, bytesAt: number): Un
     const [type, tags, id] = JSON.parse(texts[index]!) as [string, string[], string];
     return { type, tags, id };
   };
-  return { first, records, bytes: Buffer.concat(parts), bytesAt, keys: (offset) => decode(records.indexOf(offset)), spelling: (text) => Buffer.from(JSON.stringify(text)), mayBeRespelled: () => false };
+  return { first, records, bytes: Buffer.concat(parts), bytesAt, keys: (offset) => decode(records.indexOf(offset)), spelling: (text) => Buffer.from(JSON.stringify(text)), otherSpellings: [], isInKeys: () => false };
 }
 
 /** Opens an index as the engine does: what is not sealed comes from the ledger. */
