@@ -13,15 +13,15 @@ import { afterAll, everySlot } from './matches.js';
 import { MemorySegment } from './memory-segment.js';
 import { findMatches, planQuery, type QueryPlan } from './query-plan.js';
 import { SealedBlocks, type ScannedFrame, type SealedBlocksOptions } from './sealed-blocks.js';
-import { blockSize as standardBlockSize, blocksPerGroup as standardBlocksPerGroup, type Segment } from './segment.js';
+import { blockSize as standardBlockSize, groupSizes as standardGroupSizes, type Segment } from './segment.js';
 import { whenReady } from '../disk/when-ready.js';
 
 export type { PositionCursor, PositionRange, ScannedFrame };
 
-/** `blockSize` must be a power of two of at least 64, the same for all who use the folder as `blocksPerGroup` is: only tests give others. */
-export type EventIndexOptions = Omit<SealedBlocksOptions, 'blockSize' | 'blocksPerGroup' | 'cacheBytes'> & {
+/** `blockSize` must be a power of two of at least 64, the same for all who use the folder as `groupSizes` are: only tests give others. */
+export type EventIndexOptions = Omit<SealedBlocksOptions, 'blockSize' | 'groupSizes' | 'cacheBytes'> & {
   readonly blockSize?: number;
-  readonly blocksPerGroup?: number;
+  readonly groupSizes?: readonly number[];
   readonly cacheBytes?: number;
 };
 
@@ -44,8 +44,8 @@ export class EventIndex {
 
   /** Opens the index of a ledger. Costs one listing of the folder and one small read, however many events there are. */
   static async open(options: EventIndexOptions): Promise<EventIndex> {
-    const { blockSize = standardBlockSize, blocksPerGroup = standardBlocksPerGroup, cacheBytes = standardCacheBytes } = options;
-    const sealed = new SealedBlocks({ ...options, blockSize, blocksPerGroup, cacheBytes });
+    const { blockSize = standardBlockSize, groupSizes = standardGroupSizes, cacheBytes = standardCacheBytes } = options;
+    const sealed = new SealedBlocks({ ...options, blockSize, groupSizes, cacheBytes });
     await sealed.findNewest();
     return new EventIndex(sealed, blockSize, options.yieldTurn);
   }
@@ -174,19 +174,19 @@ export class EventIndex {
     return whenReady(segment && findMatches(plan, segment), (matches) => ({ first, size, matches }));
   }
 
-  /** What fails is asked no more: the blocks tell the same. */
+  /** What fails is asked no more: what lies below tells the same. */
   #findInMerged(merged: BlockSegment, position: number, plan: QueryPlan): Awaitable<FoundMatches> {
     const { first, count: size } = merged;
-    const askBlocks = (): Awaitable<FoundMatches> => {
+    const askBelow = (): Awaitable<FoundMatches> => {
       this.#sealed.onMergedFailed(merged);
       return this.#findAround(position, plan);
     };
     try {
       const matches = this.#sealed.askMerged(merged, (segment) => findMatches(plan, segment));
       if (!(matches instanceof Promise)) return { first, size, matches };
-      return matches.then((late) => ({ first, size, matches: late }), askBlocks);
+      return matches.then((late) => ({ first, size, matches: late }), askBelow);
     } catch {
-      return askBlocks();
+      return askBelow();
     }
   }
 

@@ -181,3 +181,58 @@ export class StoredMatches extends SearchedList {
     return this.#bytes[offset]! | (this.#bytes[offset + 1]! << 8);
   }
 }
+
+/** Slots as they are stored where two bytes have no room for them: uint32, little-endian. */
+export class WideMatches extends SearchedList {
+  readonly count: number;
+  readonly #bytes: Uint8Array;
+  readonly #start: number;
+
+  constructor(bytes: Uint8Array, start: number, count: number) {
+    super();
+    this.#bytes = bytes;
+    this.#start = start;
+    this.count = count;
+  }
+
+  at(index: number): number {
+    const offset = this.#start + index * 4;
+    return this.#bytes[offset]! | (this.#bytes[offset + 1]! << 8) | (this.#bytes[offset + 2]! << 16) | (this.#bytes[offset + 3]! << 24);
+  }
+}
+
+/** Slots as bits, of which at least one is set: slot s is bit s mod 8 of byte ⌊s / 8⌋. */
+export class BitMatches implements Matches {
+  readonly count: number;
+  readonly #bits: Uint8Array;
+
+  constructor(bits: Uint8Array) {
+    this.count = bits.length * 8;
+    this.#bits = bits;
+  }
+
+  atOrAfter(slot: number): number {
+    const bits = this.#bits;
+    let index = slot >>> 3;
+    if (index >= bits.length) return afterAll;
+    let byte = bits[index]! & (0xff << (slot & 7));
+    while (byte === 0) {
+      if (++index === bits.length) return afterAll;
+      byte = bits[index]!;
+    }
+    return index * 8 + 31 - Math.clz32(byte & -byte);
+  }
+
+  atOrBefore(slot: number): number {
+    const bits = this.#bits;
+    const last = Math.min(slot, this.count - 1);
+    if (last < 0) return beforeAll;
+    let index = last >>> 3;
+    let byte = bits[index]! & (0xff >>> (7 - (last & 7)));
+    while (byte === 0) {
+      if (--index < 0) return beforeAll;
+      byte = bits[index]!;
+    }
+    return index * 8 + 31 - Math.clz32(byte);
+  }
+}
