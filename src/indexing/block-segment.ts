@@ -122,7 +122,7 @@ export class BlockSegment implements Segment, PageOwner {
       const count = slotCount(page, at);
       const start = keyStart(at);
       const behind = keyEnd(page, at);
-      if (page[at] === (hash & 0xff) && page.readUInt32LE(at) === hash && page[at + 4] === kind && behind - start === bytes.length && bytes.compare(page, start, behind) === 0) {
+      if (page[at] === (hash & 0xff) && page.readUInt32LE(at) === hash && page[at + 4] === kind && behind - start === bytes.length && isAt(page, start, bytes)) {
         if (!isLong(count)) return inlineMatches(page, behind, count, format);
         return whenReady(this.#page(head, head.layout.postings + page.readUInt32LE(behind)), (slots) => pageMatches(slots, count, format));
       }
@@ -180,6 +180,14 @@ export class BlockSegment implements Segment, PageOwner {
       return whenReady(this.#readFully(bytes.subarray(known), known), () => decodeHead(bytes, this.#identity));
     });
   }
+}
+
+/** Keys are short: a call out of JavaScript would take longer. */
+function isAt(page: Buffer, start: number, bytes: Buffer): boolean {
+  for (let i = 0; i < bytes.length; i++) {
+    if (page[start + i] !== bytes[i]) return false;
+  }
+  return true;
 }
 
 function locationIn(page: Buffer, index: number): EventLocation {

@@ -30,7 +30,9 @@ export function anyOf(sources: readonly Matches[]): Matches {
 
 /** Matches of all of `sources`; of none, every slot. Reorders the array. */
 export function allOf(sources: Matches[]): Matches {
-  if (sources.length < 2) return sources[0] ?? everySlot;
+  const [first, second] = sources;
+  if (!first || !second) return first ?? everySlot;
+  if (sources.length === 2) return new AllOf(first.count <= second.count ? sources : [second, first]);
   return new AllOf(sources.sort((a, b) => a.count - b.count));
 }
 

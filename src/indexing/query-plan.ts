@@ -33,6 +33,7 @@ function findItem(item: PlannedItem, segment: Segment): Awaitable<Matches | unde
 type Find<T> = (source: T) => Awaitable<Matches | undefined>;
 
 function findAny<T>(sources: readonly T[], find: Find<T>, from = 0, found: Matches[] = []): Awaitable<Matches | undefined> {
+  if (sources.length === 1) return find(sources[0]!);
   for (let i = from; i < sources.length; i++) {
     const matches = find(sources[i]!);
     if (matches instanceof Promise) {
