@@ -6,22 +6,27 @@ import { encodeSlots, slotFormat, writeSlots, type SlotFormat } from './slots.js
 
 /** Keys handled between two pauses: a tenth of a millisecond's work, but ten times as much while the code is still cold. */
 const keysPerPause = 512;
+/** Of the entries of most blocks. */
+const blockBytes = 128 * 1024;
 
 /** The types and tags of a segment, encoded one behind the other as the pages of keys hold them. */
 export class KeyTable {
   /** Entries of all keys, in the order in which they first came. */
-  bytes = Buffer.allocUnsafeSlow(128 * 1024);
+  bytes: Buffer;
   readonly hashes: number[] = [];
   /** Where each entry ends in `bytes`. */
   readonly ends: number[] = [];
   /** The pages of lists that get one of their own, in the order in which entries refer to them. */
   readonly longLists: Uint8Array[] = [];
   readonly #format: SlotFormat;
-  #view = viewOf(this.bytes);
+  #view: DataView;
   #end = 0;
 
-  constructor(format: SlotFormat) {
+  /** `expectedBytes`: with room for so many its entries are not copied while it grows. */
+  constructor(format: SlotFormat, expectedBytes: number) {
     this.#format = format;
+    this.bytes = Buffer.allocUnsafeSlow(expectedBytes);
+    this.#view = viewOf(this.bytes);
   }
 
   /** Bytes of all entries. */
@@ -35,7 +40,7 @@ export class KeyTable {
   }
 
   static *of({ types, tags, size }: MemorySegment): Generator<void, KeyTable, undefined> {
-    const table = new KeyTable(slotFormat('block', size));
+    const table = new KeyTable(slotFormat('block', size), blockBytes);
     for (const [kind, lists] of [[keyKind.type, types], [keyKind.tag, tags]] as const) {
       for (const [text, slots] of lists) {
         table.#add(kind, text, slots);

@@ -11,6 +11,8 @@ import { decodeSlots, readSlots, slotFormat, type SlotFormat } from './slots.js'
 const maxTableBytes = 32 * 1024 * 1024;
 /** What is read and sorted at once, on average: half a millisecond's work. */
 const partBytes = 64 * 1024;
+/** Each is a read or two. */
+const sourcesPerPause = 16;
 /** An entry's number in the lower bits of a double, its hash above. */
 const entryNumbers = 2 ** 20;
 
@@ -18,14 +20,17 @@ export type MergedRange = { readonly first: number; readonly count: number };
 
 /** Undefined when there are too many keys. Lets others run after a millisecond's work or so. */
 export async function mergeKeys(sources: readonly KeySource[], range: MergedRange, yieldTurn: () => Promise<void>): Promise<KeyTable | undefined> {
-  const table = new KeyTable(slotFormat('keys', range.count));
-  const slots = new Uint32Array(range.count);
   const bytes = sources.reduce((sum, { length }) => sum + length, 0);
+  const table = new KeyTable(slotFormat('keys', range.count), Math.min(bytes, maxTableBytes));
+  const slots = new Uint32Array(range.count);
   const parts = 2 ** Math.max(0, Math.ceil(Math.log2(bytes / partBytes)));
   const hashesOfPart = 2 ** 32 / parts;
   for (let low = 0; low < 2 ** 32; low += hashesOfPart) {
     const part = new MergedPart(low, low + hashesOfPart - 1);
-    for (const source of sources) await part.add(source, source.first - range.first);
+    for (const [i, source] of sources.entries()) {
+      await part.add(source, source.first - range.first);
+      if ((i + 1) % sourcesPerPause === 0) await yieldTurn();
+    }
     part.mergeInto(table, slots);
     if (table.length > maxTableBytes) return undefined;
     await yieldTurn();

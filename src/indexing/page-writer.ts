@@ -49,6 +49,7 @@ export function* writeKeys(pages: PageWriter, { bytes, hashes, ends }: KeyTable,
   for (let i = 0; i < hashes.length; i++) {
     lengths[bucketOf(hashes[i]!, buckets)]! += ends[i]! - start;
     start = ends[i]!;
+    if ((i + 1) % (hashesPerPause * 8) === 0) yield;
   }
   const targets = pages.addBuckets(lengths);
   start = 0;
