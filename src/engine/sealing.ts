@@ -44,12 +44,13 @@ export class Sealing {
     if (this.#options.view.index.unsealed > maxUnsealedBlocks) return this.#running;
   }
 
-  /** Seals the rest; nothing is begun afterwards. */
+  /** Seals the rest, and waits until it is merged; nothing is begun afterwards. */
   async finish(): Promise<void> {
     this.#closed = true;
     this.#cancelLook?.();
     await this.#running;
     await this.#sealAll(true);
+    await this.#options.view.index.merge();
   }
 
   #lookLater(): void {

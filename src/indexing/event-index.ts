@@ -39,6 +39,9 @@ export class EventIndex {
   readonly #memory: MemorySegment[] = [];
   #last: number;
   #sealing: Promise<void> | undefined;
+  #merging: Promise<void> | undefined;
+  /** Times that merging is tried, one for each block that was sealed. */
+  #mergesDue = 0;
   #skipSeals = 0;
   #nextSkip = 1;
 
@@ -120,6 +123,13 @@ export class EventIndex {
       this.#sealing = undefined;
     });
     return this.#sealing;
+  }
+
+  /** Merges the types and tags of blocks that were sealed. Takes long, and nobody waits for it: blocks are sealed meanwhile. Never fails. */
+  merge(): Promise<void> {
+    return (this.#merging ??= this.#mergeAll().finally(() => {
+      this.#merging = undefined;
+    }));
   }
 
   /** The positions in `range` that match, in order. `upTo` counts up to `last` as it is now. */
@@ -249,8 +259,15 @@ export class EventIndex {
       this.#sealed.addNext(next.end);
       this.#memory.shift();
       this.#nextSkip = 1;
+      this.#mergesDue++;
       await this.#source.yieldTurn();
+    }
+  }
+
+  async #mergeAll(): Promise<void> {
+    for (; this.#mergesDue > 0; this.#mergesDue--) {
       await this.#sealed.mergeNext();
+      await this.#source.yieldTurn();
     }
   }
 }

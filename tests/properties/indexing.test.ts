@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Query } from '../../src/core/query.js';
 import type { EventIndex } from '../../src/indexing/event-index.js';
-import { FrameList, MapDisk, openIndex, type Keys } from '../support/indexing.js';
+import { FrameList, MapDisk, openIndex, seal, type Keys } from '../support/indexing.js';
 
 const texts = ['a', 'A', '\u00e9', 'e\u0301', 'a/b', '..', 'a\0', '\0', `${'x'.repeat(1023)}y`, `${'x'.repeat(1023)}z`, '😀', '__proto__', 'course:1', 'course:2'];
 /** The first ones are frequent, so that lists of all lengths come about. */
@@ -56,10 +56,10 @@ async function take(world: World, next: Step): Promise<void> {
       return;
     case 'seal':
       world.durable = Math.max(world.durable, ledger.frames[Math.floor(next.of * (ledger.frames.length - 1))]?.point.position ?? 0);
-      return index.seal(world.durable);
+      return seal(index, world.durable);
     case 'sealElsewhere': {
       const other = await openIndex(ledger, disk.port, { groupSizes: world.groupSizes });
-      await other.seal(world.durable);
+      await seal(other, world.durable);
       return other.close();
     }
     case 'open':
@@ -156,7 +156,7 @@ test('a cursor goes on where it was while blocks are sealed and others are taken
       const { point, events } = ledger.append(provisional);
       index.addFrame(point, events);
       const found = await cursor.next(portion);
-      const sealing = index.seal(durable);
+      const sealing = seal(index, durable);
       for (let full = found.length === portion, turn = 0; full; turn++) {
         if (turn === 1) index.truncate(durable);
         const part = await cursor.next(portion);

@@ -75,6 +75,12 @@ export async function openIndex(ledger: FrameList, disk: Disk, options: Partial<
   return index;
 }
 
+/** Seals and merges, as the engine does. */
+export async function seal(index: EventIndex, durable: number, isLast = false): Promise<void> {
+  await index.seal(durable, isLast);
+  await index.merge();
+}
+
 export async function positionsOf(index: EventIndex, query: Query, range: { after?: number; upTo?: number; backwards?: boolean } = {}): Promise<number[]> {
   return index.cursor(query, { after: 0, upTo: index.last, backwards: false, ...range }).next(Infinity);
 }

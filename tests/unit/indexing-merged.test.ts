@@ -9,7 +9,7 @@ import type { KeySource } from '../../src/indexing/key-pages.js';
 import { mergeKeys } from '../../src/indexing/merge-keys.js';
 import { slotFormat } from '../../src/indexing/slots.js';
 import { verifyBlocks, type DamagedBlock } from '../../src/indexing/verify-blocks.js';
-import { blockPath, FrameList, keysPath, MapDisk, openIndex, positionsOf, testBlockSize, testLedgerId, type Keys } from '../support/indexing.js';
+import { blockPath, FrameList, keysPath, MapDisk, openIndex, positionsOf, seal, testBlockSize, testLedgerId, type Keys } from '../support/indexing.js';
 
 const blocksPerGroup = 4;
 const groupSize = blocksPerGroup * testBlockSize;
@@ -44,7 +44,7 @@ const open = (ledger: FrameList, disk: MapDisk, options: Partial<EventIndexOptio
 
 async function sealedOn(disk: MapDisk, ledger: FrameList): Promise<void> {
   const index = await open(ledger, disk);
-  await index.seal(ledger.last);
+  await seal(index, ledger.last);
   index.close();
 }
 
@@ -93,15 +93,15 @@ describe('a file of keys', () => {
     await sealedOn(one, ledger);
     const index = await open(ledger, other);
     const rival = await open(ledger, other, { readOnly: true });
-    for (const { point } of ledger.frames) await index.seal(point.position);
+    for (const { point } of ledger.frames) await seal(index, point.position);
     expect([...other.files].sort()).toEqual([...one.files].sort());
     other.before = (verb) => {
       if (['createFile', 'rename', 'removeFile'].includes(verb)) throw new Error(`${verb} was called`);
     };
-    await rival.seal(ledger.last);
+    await seal(rival, ledger.last);
     await expectRight(rival, ledger);
     const late = await open(ledger, other);
-    await late.seal(ledger.last);
+    await seal(late, ledger.last);
     await expectRight(late, ledger);
   });
 
@@ -123,7 +123,7 @@ describe('a file of keys', () => {
     for (const query of queries) await positionsOf(index, query);
     ledger.append(someEvents(testBlockSize, ledger.last));
     index.addFrame(ledger.frames.at(-1)!.point, ledger.frames.at(-1)!.events);
-    await index.seal(ledger.last);
+    await seal(index, ledger.last);
     expect(disk.files.get(keysPath(0, 3))!.equals(file)).toBe(true);
     await expectRight(index, ledger);
   });
@@ -144,7 +144,7 @@ describe('a file of keys', () => {
     await expectRight(index, ledger);
     ledger.append(someEvents(testBlockSize, ledger.last));
     index.addFrame(ledger.frames.at(-1)!.point, ledger.frames.at(-1)!.events);
-    await index.seal(ledger.last);
+    await seal(index, ledger.last);
     expect(disk.files.get(keysPath(0, 3))!.equals(right)).toBe(true);
     await expectRight(index, ledger);
   });
@@ -159,7 +159,7 @@ describe('a file of keys', () => {
     const index = await open(ledger, disk);
     ledger.append(someEvents(testBlockSize, ledger.last));
     index.addFrame(ledger.frames.at(-1)!.point, ledger.frames.at(-1)!.events);
-    await index.seal(ledger.last);
+    await seal(index, ledger.last);
     for (const [name, bytes] of right) expect(disk.files.get(name), name).toEqual(bytes);
     await expectRight(index, ledger);
   });
@@ -174,7 +174,7 @@ describe('a file of keys', () => {
       throw new Error('no space');
     };
     const index = await open(ledger, disk);
-    await index.seal(ledger.last);
+    await seal(index, ledger.last);
     expect(tries).toBe(2);
     expect(keysOn(disk)).toEqual([]);
     expect(index.unsealed).toBe(0);
@@ -201,7 +201,7 @@ describe('a file of keys', () => {
     for (let block = 0; block < 33; block++) ledger.append(Array.from({ length: 4096 }, (_, n) => ({ type: 'Same', tags: tagsOf(block * 4096 + n) })));
     const disk = new MapDisk();
     const index = await open(ledger, disk, options);
-    await index.seal(ledger.last);
+    await seal(index, ledger.last);
     expect(keysOn(disk)).toEqual([keysPath(0, 31)]);
     const again = await open(ledger, disk, options);
     for (const query of [byTag('inline'), byTag('listed'), byTag('bits'), { items: [{ types: ['Same'], tags: ['bits', 'listed'] }] }, { items: [{ types: ['Same'] }] }]) {
@@ -220,7 +220,7 @@ describe('levels of files of keys', () => {
   const addBlock = (index: EventIndex, ledger: FrameList): Promise<void> => {
     const { point, events } = ledger.append(someEvents(testBlockSize, ledger.last));
     index.addFrame(point, events);
-    return index.seal(ledger.last);
+    return seal(index, ledger.last);
   };
   /** With thirteen full blocks, one by one. */
   async function levelled(disk: MapDisk): Promise<FrameList> {
@@ -256,7 +256,7 @@ describe('levels of files of keys', () => {
     const [one, other] = [new MapDisk(), new MapDisk()];
     const ledger = await levelled(one);
     const index = await open(ledger, other, { groupSizes });
-    await index.seal(ledger.last);
+    await seal(index, ledger.last);
     expect([...other.files].sort()).toEqual([...one.files].sort());
   });
 
@@ -303,7 +303,7 @@ describe('levels of files of keys', () => {
       const { point, events } = ledger.frames.at(-1)!;
       follower.addFrame(point, events);
       await expectRight(follower, ledger);
-      await follower.seal(ledger.last);
+      await seal(follower, ledger.last);
       const asked: string[] = [];
       disk.before = (verb, path) => void (['open', 'read', 'createFile'].includes(verb) && asked.push(path));
       expect(await positionsOf(follower, byTag('n:1'))).toEqual([2]);
