@@ -131,8 +131,6 @@ export class LedgerView {
     await this.#limitUnsynced();
     await this.index.seal(this.ledger.durable, isLast);
     this.ledger.forgetBelow(this.index.scanFrom?.position ?? 0);
-    // Appends wait for blocks to be sealed when too many are not, and never for these to be merged.
-    void this.index.merge();
   }
 
   /**

@@ -40,8 +40,7 @@ export class EventIndex {
   #last: number;
   #sealing: Promise<void> | undefined;
   #merging: Promise<void> | undefined;
-  /** Times that merging is tried, one for each block that was sealed. */
-  #mergesDue = 0;
+  #unmerged = 0;
   #skipSeals = 0;
   #nextSkip = 1;
 
@@ -80,6 +79,11 @@ export class EventIndex {
   get unsealed(): number {
     const { length } = this.#memory;
     return length > 0 && this.#memory[length - 1]!.end === undefined ? length - 1 : length;
+  }
+
+  /** Blocks that were sealed and not merged since, or tried to: one group may come full with each. */
+  get unmerged(): number {
+    return this.#unmerged;
   }
 
   /** Adds the events of the next frame of the chain. Events that are sealed already are passed over. */
@@ -259,13 +263,13 @@ export class EventIndex {
       this.#sealed.addNext(next.end);
       this.#memory.shift();
       this.#nextSkip = 1;
-      this.#mergesDue++;
+      this.#unmerged++;
       await this.#source.yieldTurn();
     }
   }
 
   async #mergeAll(): Promise<void> {
-    for (; this.#mergesDue > 0; this.#mergesDue--) {
+    for (; this.#unmerged > 0; this.#unmerged--) {
       await this.#sealed.mergeNext();
       await this.#source.yieldTurn();
     }
