@@ -292,9 +292,10 @@ export class Engine {
   }
 
   #createEventFileWriter(codec: EventFileCodec, complete: ChainPoint | undefined): EventFileWriter {
-    const { clock, warn } = this.#ports;
+    const { clock, disk, warn } = this.#ports;
     return new EventFileWriter({
       disk: this.#place.disk,
+      plainDisk: disk,
       clock,
       codec,
       complete,

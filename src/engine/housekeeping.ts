@@ -42,7 +42,7 @@ const busySaveMs = 5000;
  * How long `finish` compares event files that others may have left undone, and how long it makes files durable: programs that only
  * ever run for a moment get on too, and one that ran for longer may take half of that time again. The next writer does the rest.
  */
-const finishMs = { least: 200, most: 5000 };
+const finishMs = { least: 50, most: 5000 };
 
 export class Housekeeping {
   readonly #options: HousekeepingOptions;

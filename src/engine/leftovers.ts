@@ -14,7 +14,9 @@ const leftAfterMs = 10 * 60_000;
  */
 export async function removeLeftovers(directory: string, disk: Disk, clock: Clock): Promise<void> {
   await removeOld(directory, /^\.checkpoint\..+\.tmp$/, disk, clock);
-  await removeOld(path.join(directory, 'index'), /^\d{10,}\.(idx|keys)\.[0-9a-f]+\.tmp$/, disk, clock);
+  await removeOld(path.join(directory, 'index'), /^\d{10,}(-\d+)?\.(idx|keys)\.[0-9a-f]+\.tmp$/, disk, clock);
+  // Files of keys had these names before there were several sizes of them, in no release.
+  await removeOld(path.join(directory, 'index'), /^\d{10}\.keys$/, disk, clock);
 }
 
 async function removeOld(folder: string, pattern: RegExp, disk: Disk, clock: Clock): Promise<void> {

@@ -1,5 +1,5 @@
 /*
- * When full blocks of the index move from memory into files: in a pause between appends, since a block costs them several
+ * When full blocks of the index move from memory into files, and are merged: in a pause between appends, since a block costs them several
  * milliseconds and one more sync on the same disk; or when so many have gathered that opening after a crash would take long.
  */
 import type { Clock } from '../disk/clock.js';
@@ -14,6 +14,8 @@ export type SealingOptions = {
 
 /** So many full blocks are not kept waiting: whoever opens the folder after a crash reads their events from the ledger. */
 const patientBlocks = 4;
+/** So many sealed blocks are not kept waiting to be merged: every query asks each of them. */
+const patientMerges = 16;
 const lookMs = 20;
 
 export class Sealing {
@@ -35,8 +37,12 @@ export class Sealing {
 
   /** Begins to seal what is full. */
   start(): void {
-    if (this.#running || this.#closed || this.#options.view.index.unsealed === 0) return;
-    this.#running = this.#sealAll().finally(() => (this.#running = undefined));
+    if (this.#running || this.#closed) return;
+    if (this.#options.view.index.unsealed === 0) return this.#merge();
+    this.#running = this.#sealAll().finally(() => {
+      this.#running = undefined;
+      this.#merge();
+    });
   }
 
   /** Makes a flood of appends wait for the index, so that memory stays bounded. */
@@ -44,12 +50,21 @@ export class Sealing {
     if (this.#options.view.index.unsealed > maxUnsealedBlocks) return this.#running;
   }
 
-  /** Seals the rest; nothing is begun afterwards. */
+  /** Seals the rest, and waits until it is merged; nothing is begun afterwards. */
   async finish(): Promise<void> {
     this.#closed = true;
     this.#cancelLook?.();
     await this.#running;
     await this.#sealAll(true);
+    await this.#options.view.index.merge();
+  }
+
+  /** Appends never wait for it, but are slower while it goes on. */
+  #merge(): void {
+    const { view, isBusy } = this.#options;
+    if (view.index.unmerged === 0 || this.#closed) return;
+    if (view.index.unmerged < patientMerges && isBusy()) this.#lookLater();
+    else void view.index.merge();
   }
 
   #lookLater(): void {

@@ -15,7 +15,10 @@ import { eventsPerFolder, fileName } from './paths.js';
 import { Progress } from './progress.js';
 
 export type EventFileWriterOptions = {
+  /** Refuses to make a file where the store's folder became another's, which costs a look each time. */
   readonly disk: Disk;
+  /** Does not look. */
+  readonly plainDisk: Disk;
   readonly clock: Clock;
   /** Folder `events` of the context. */
   readonly directory: string;
@@ -288,8 +291,8 @@ export class EventFileWriter {
 
   async #beginAside(position: number): Promise<void> {
     if (!this.#mayFillAside) return;
-    const { disk, token } = this.#options;
-    const folder = await FolderAside.open({ disk, token: token(), target: path.dirname(this.#folders.pathOf(position)) });
+    const { disk, plainDisk, token } = this.#options;
+    const folder = await FolderAside.open({ disk, plainDisk, token: token(), target: path.dirname(this.#folders.pathOf(position)) });
     this.#aside = folder && { folder, batches: [] };
   }
 

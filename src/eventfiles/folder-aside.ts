@@ -8,6 +8,8 @@ import { codeOf } from '../disk/error-code.js';
 
 export type FolderAsideOptions = {
   readonly disk: Disk;
+  /** Makes the files: its name is nobody else's, so no look is needed at whose folder it lies in. */
+  readonly plainDisk: Disk;
   /** Where the folder is to appear. */
   readonly target: string;
   /** Part of the temporary name: unique to this process. */
@@ -16,26 +18,29 @@ export type FolderAsideOptions = {
 
 export class FolderAside {
   readonly #disk: Disk;
+  readonly #plainDisk: Disk;
   readonly #target: string;
   readonly #temporary: string;
 
   /** Undefined when there is something of that name already, or the rest of an earlier attempt. */
-  static async open({ disk, target, token }: FolderAsideOptions): Promise<FolderAside | undefined> {
+  static async open(options: FolderAsideOptions): Promise<FolderAside | undefined> {
+    const { disk, target, token } = options;
     if (await disk.stat(target)) return undefined;
     const temporary = path.join(path.dirname(target), `.${path.basename(target)}.${token}.tmp`);
     await disk.makeDirectory(path.dirname(target));
-    return (await disk.makeDirectory(temporary)) ? new FolderAside(disk, target, temporary) : undefined;
+    return (await disk.makeDirectory(temporary)) ? new FolderAside(options, temporary) : undefined;
   }
 
-  private constructor(disk: Disk, target: string, temporary: string) {
+  private constructor({ disk, plainDisk, target }: FolderAsideOptions, temporary: string) {
     this.#disk = disk;
+    this.#plainDisk = plainDisk;
     this.#target = target;
     this.#temporary = temporary;
   }
 
   /** Makes a file in it; a promise only where the disk takes its time. */
   put(name: string, bytes: Uint8Array): void | Promise<void> {
-    return this.#disk.createFile(path.join(this.#temporary, name), bytes);
+    return this.#plainDisk.createFile(path.join(this.#temporary, name), bytes);
   }
 
   /** Gives the folder its name. Returns false, and leaves it aside, when another process made one of that name meanwhile. */

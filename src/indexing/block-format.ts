@@ -5,12 +5,13 @@
  */
 import { crc32 } from 'node:zlib';
 import type { ChainPoint } from '../core/stored.js';
-
-/** Version of the block format that this code writes and reads; a block of another version is built anew. */
-export const blockVersion = 1;
+import type { Steps } from './steps.js';
 
 /** A block holds all that there is of its events; a file of keys only the types and tags, of several blocks together. */
 export type BlockKind = 'block' | 'keys';
+
+/** Versions that this code writes and reads; a file of another version is made anew. */
+const versions = { block: 1, keys: 2 } as const;
 
 const magics = { block: Buffer.from('OPOSSIDX', 'latin1'), keys: Buffer.from('OPOSSKEY', 'latin1') } as const;
 
@@ -34,6 +35,8 @@ export const fixedHeadLength = at.pageTable;
 /** Offset and checksum of a page. Behind the last page's entry stands one with the length of the file. */
 const pageEntryLength = 8;
 export const maxPages = 1 << 20;
+/** Checksums of so many bytes are made without a pause: some tenths of a millisecond. */
+const bytesPerPause = 1024 * 1024;
 
 /** Events that share a page of locations, and on average a page of ids. */
 export const eventsPerPage = 256;
@@ -41,7 +44,7 @@ export const eventsPerPage = 256;
 export const locationLength = 10;
 /** Hash uint32, slot uint16. */
 export const idEntryLength = 6;
-/** Hash uint32, kind uint8, length of the key uint16, count of slots uint16; then the key and its slots. */
+/** Hash uint32, kind uint8, length of the key uint16, count of slots uint16 (0 when it has no room for it); then the key and its slots. */
 export const keyEntryHeadLength = 9;
 /** Longer lists of slots have a page of their own; the entry counts it, by a uint32, from the first of these pages. */
 export const maxInlineSlots = 32;
@@ -103,11 +106,11 @@ export function isSamePoint(a: ChainPoint, b: ChainPoint): boolean {
 export class BlockDamagedError extends Error {}
 
 /** Writes head and page table over the beginning of `file`, whose pages lie from `starts[i]` to `starts[i + 1]`. */
-export function encodeHead(file: Buffer, { kind, ledgerId, first, count }: BlockIdentity, end: ChainPoint, layout: BlockLayout, starts: Float64Array): void {
+export function* encodeHead(file: Buffer, { kind, ledgerId, first, count }: BlockIdentity, end: ChainPoint, layout: BlockLayout, starts: Float64Array): Steps<void> {
   const headLength = headLengthOf(layout);
   file.set(magics[kind], 0);
   file.writeUInt32LE(headLength, at.headLength);
-  file.writeUInt32LE(blockVersion, at.version);
+  file.writeUInt32LE(versions[kind], at.version);
   file.set(ledgerId, at.ledgerId);
   file.writeDoubleLE(first, at.first);
   file.writeUInt32LE(count, at.count);
@@ -116,11 +119,15 @@ export function encodeHead(file: Buffer, { kind, ledgerId, first, count }: Block
   file.writeUInt32LE(end.checksum, at.endChecksum);
   file.writeUInt32LE(layout.keyPages, at.keyPages);
   file.writeUInt32LE(layout.pages - layout.postings, at.postingPages);
+  let paused = headLength;
   for (let page = 0; page <= layout.pages; page++) {
     const entry = at.pageTable + page * pageEntryLength;
     const start = starts[page]!;
     file.writeUInt32LE(start, entry);
     file.writeUInt32LE(page < layout.pages ? crc32(file.subarray(start, starts[page + 1])) : 0, entry + 4);
+    if (start - paused < bytesPerPause) continue;
+    paused = start;
+    yield;
   }
   file.writeUInt32LE(crc32(file.subarray(at.headLength, headLength)), at.checksum);
 }
@@ -138,7 +145,7 @@ export function claimedHeadLength(bytes: Buffer, kind: BlockKind): number {
 /** Verifies a whole head against the block that it must belong to. */
 export function decodeHead(bytes: Buffer, { kind, ledgerId, first, count }: BlockIdentity): BlockHead {
   if (bytes.readUInt32LE(at.checksum) !== crc32(bytes.subarray(at.headLength))) throw new BlockDamagedError('has a damaged head');
-  if (bytes.readUInt32LE(at.version) !== blockVersion) throw new BlockDamagedError('is of another version');
+  if (bytes.readUInt32LE(at.version) !== versions[kind]) throw new BlockDamagedError('is of another version');
   if (ledgerId.compare(bytes, at.ledgerId, at.ledgerId + ledgerId.length) !== 0) throw new BlockDamagedError('belongs to another ledger');
   const layout = blockLayout(kind, count, bytes.readUInt32LE(at.keyPages), bytes.readUInt32LE(at.postingPages));
   const end = {

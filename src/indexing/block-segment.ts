@@ -10,9 +10,7 @@ import {
   decodeHead,
   eventsPerPage,
   idEntryLength,
-  keyEntryHeadLength,
   locationLength,
-  maxInlineSlots,
   pageBounds,
   verifyPage,
   type BlockHead,
@@ -20,16 +18,16 @@ import {
 } from './block-format.js';
 import { bucketOf, mayHold } from './hash.js';
 import type { IndexKey } from './index-key.js';
-import { ListedMatches, storedSlots, type Matches } from './matches.js';
-import type { KeySource } from './merge-keys.js';
+import { isLong, keyEnd, keyStart, KeyPages, slotCount } from './key-pages.js';
+import type { Matches } from './matches.js';
 import type { OpenFiles } from './open-files.js';
 import type { CachedPage, PageCache, PageOwner } from './page-cache.js';
 import type { Segment } from './segment.js';
+import { inlineMatches, pageMatches, slotFormat, type SlotFormat } from './slots.js';
 import { whenReady } from '../disk/when-ready.js';
 
 /** Most heads fit into the first read. */
 const headReadBytes = 4096;
-const allSlots = 0x1_0000;
 /** The head counts as a page in the cache. */
 const headPage = -1;
 
@@ -41,6 +39,7 @@ export class BlockSegment implements Segment, PageOwner {
   readonly #identity: BlockIdentity;
   readonly #files: OpenFiles;
   readonly #cache: PageCache;
+  readonly #format: SlotFormat;
   readonly #pages = new Map<number, CachedPage>();
   #head: BlockHead | undefined;
 
@@ -51,6 +50,7 @@ export class BlockSegment implements Segment, PageOwner {
     this.#identity = identity;
     this.#files = files;
     this.#cache = cache;
+    this.#format = slotFormat(identity.kind, identity.count);
   }
 
   /** The frame that holds the block's last position. */
@@ -61,13 +61,11 @@ export class BlockSegment implements Segment, PageOwner {
   matches(key: IndexKey): Awaitable<Matches | undefined> {
     const filter = this.#cached(0);
     if (filter && !mayHold(filter, key.hash)) return undefined;
-    const known = this.#head;
-    const entries = filter && known && this.#cached(keyPageOf(known, key));
-    if (entries) return this.#findKey(known, entries, key);
     return whenReady(this.#readyHead(), (head) =>
       whenReady(filter ?? this.#page(head, head.layout.keyFilter), (bytes) => {
         if (!mayHold(bytes, key.hash)) return undefined;
-        return whenReady(this.#page(head, keyPageOf(head, key)), (page) => this.#findKey(head, page, key));
+        const page = head.layout.keys + bucketOf(key.hash, head.layout.keyPages);
+        return whenReady(this.#page(head, page), (entries) => this.#findKey(head, entries, key));
       }),
     );
   }
@@ -80,19 +78,12 @@ export class BlockSegment implements Segment, PageOwner {
     );
   }
 
-  /** All pages of keys and postings, which lie one behind the other, in one read. */
-  keys(): Awaitable<KeySource> {
-    return whenReady(this.#readyHead(), (head) => {
-      const { keys, postings, pages } = head.layout;
-      const { start } = pageBounds(head, keys);
-      const pageStart = (page: number): number => (page < pages ? pageBounds(head, page).start : pageBounds(head, pages - 1).end) - start;
-      const bytes = Buffer.allocUnsafeSlow(pageStart(pages));
-      return whenReady(this.#readFully(bytes, start), () => {
-        for (let page = keys; page < pages; page++) verifyPage(head, page, bytes.subarray(pageStart(page), pageStart(page + 1)));
-        const longList = (page: number): ArrayLike<number> => slotsOf(bytes.subarray(pageStart(postings + page), pageStart(postings + page + 1)));
-        return { bytes: bytes.subarray(0, pageStart(postings)), longList };
-      });
-    });
+  keys(): Awaitable<KeyPages> {
+    const read = (start: number, end: number): Awaitable<Buffer> => {
+      const bytes = Buffer.allocUnsafeSlow(end - start);
+      return whenReady(this.#readFully(bytes, start), () => bytes);
+    };
+    return whenReady(this.#readyHead(), (head) => new KeyPages(head, this.#identity, read));
   }
 
   candidates(id: IndexKey): Awaitable<readonly number[]> {
@@ -126,17 +117,16 @@ export class BlockSegment implements Segment, PageOwner {
   }
 
   #findKey(head: BlockHead, page: Buffer, { kind, hash, bytes }: IndexKey): Awaitable<Matches | undefined> {
+    const format = this.#format;
     for (let at = 0; at < page.length; ) {
-      const length = page[at + 5]! | (page[at + 6]! << 8);
-      // Sixteen bits have no room for all slots of a group.
-      const count = page[at + 7]! | (page[at + 8]! << 8) || allSlots;
-      const start = at + keyEntryHeadLength;
-      const behind = start + length;
-      if (page[at] === (hash & 0xff) && page.readUInt32LE(at) === hash && page[at + 4] === kind && length === bytes.length && bytes.compare(page, start, behind) === 0) {
-        if (count > maxInlineSlots) return whenReady(this.#page(head, head.layout.postings + page.readUInt32LE(behind)), (slots) => storedMatches(slots, 0, count));
-        return storedMatches(page, behind, count);
+      const count = slotCount(page, at);
+      const start = keyStart(at);
+      const behind = keyEnd(page, at);
+      if (page[at] === (hash & 0xff) && page.readUInt32LE(at) === hash && page[at + 4] === kind && behind - start === bytes.length && isAt(page, start, bytes)) {
+        if (!isLong(count)) return inlineMatches(page, behind, count, format);
+        return whenReady(this.#page(head, head.layout.postings + page.readUInt32LE(behind)), (slots) => pageMatches(slots, count, format));
       }
-      at = behind + (count > maxInlineSlots ? 4 : count * 2);
+      at = behind + (isLong(count) ? 4 : count * format.bytes);
     }
     return undefined;
   }
@@ -192,22 +182,15 @@ export class BlockSegment implements Segment, PageOwner {
   }
 }
 
-function keyPageOf({ layout }: BlockHead, { hash }: IndexKey): number {
-  return layout.keys + bucketOf(hash, layout.keyPages);
+/** Keys are short: a call out of JavaScript would take longer. */
+function isAt(page: Buffer, start: number, bytes: Buffer): boolean {
+  for (let i = 0; i < bytes.length; i++) {
+    if (page[start + i] !== bytes[i]) return false;
+  }
+  return true;
 }
 
 function locationIn(page: Buffer, index: number): EventLocation {
   const start = index * locationLength;
   return { offset: page.readUInt32LE(start) + page.readUInt16LE(start + 4) * 0x1_0000_0000, length: page.readUInt32LE(start + 6) };
-}
-
-function slotsOf(page: Buffer): Uint16Array {
-  const slots = new Uint16Array(page.length / 2);
-  for (let i = 0; i < slots.length; i++) slots[i] = page.readUInt16LE(i * 2);
-  return slots;
-}
-
-function storedMatches(bytes: Buffer, start: number, count: number): Matches {
-  if (count === 0 || start + count * 2 > bytes.length) throw new BlockDamagedError('has an impossible list of positions');
-  return new ListedMatches(storedSlots(bytes, start, count));
 }

@@ -47,13 +47,12 @@ function* encodeInSteps(segment: MemorySegment, ledgerId: Buffer): Generator<voi
   yield* writeKeys(pages, keys, keyPages);
   yield* writeLongLists(pages, keys.longLists);
   yield;
-  encodeHead(pages.file, { kind: 'block', ledgerId, first, count }, end, layout, pages.starts);
+  yield* encodeHead(pages.file, { kind: 'block', ledgerId, first, count }, end, layout, pages.starts);
   return pages.file;
 }
 
 function bodyLength(count: number, keys: KeyTable): number {
-  const postings = keys.longLists.reduce((sum, slots) => sum + slots.length * 2, 0);
-  return keyFilterBytes(keys.hashes.length) + idFilterBytes(count) + count * (locationLength + idEntryLength) + keys.length + postings;
+  return keyFilterBytes(keys.hashes.length) + idFilterBytes(count) + count * (locationLength + idEntryLength) + keys.length + keys.longListBytes;
 }
 
 function writeLocations(pages: PageWriter, { size, offsets, lengths }: MemorySegment): void {

@@ -13,15 +13,15 @@ import { afterAll, everySlot } from './matches.js';
 import { MemorySegment } from './memory-segment.js';
 import { findMatches, planQuery, type QueryPlan } from './query-plan.js';
 import { SealedBlocks, type ScannedFrame, type SealedBlocksOptions } from './sealed-blocks.js';
-import { blockSize as standardBlockSize, blocksPerGroup as standardBlocksPerGroup, type Segment } from './segment.js';
+import { blockSize as standardBlockSize, groupSizes as standardGroupSizes, type Segment } from './segment.js';
 import { whenReady } from '../disk/when-ready.js';
 
 export type { PositionCursor, PositionRange, ScannedFrame };
 
-/** `blockSize` must be a power of two of at least 64, the same for all who use the folder as `blocksPerGroup` is: only tests give others. */
-export type EventIndexOptions = Omit<SealedBlocksOptions, 'blockSize' | 'blocksPerGroup' | 'cacheBytes'> & {
+/** `blockSize` must be a power of two of at least 64, the same for all who use the folder as `groupSizes` are: only tests give others. */
+export type EventIndexOptions = Omit<SealedBlocksOptions, 'blockSize' | 'groupSizes' | 'cacheBytes'> & {
   readonly blockSize?: number;
-  readonly blocksPerGroup?: number;
+  readonly groupSizes?: readonly number[];
   readonly cacheBytes?: number;
 };
 
@@ -39,13 +39,15 @@ export class EventIndex {
   readonly #memory: MemorySegment[] = [];
   #last: number;
   #sealing: Promise<void> | undefined;
+  #merging: Promise<void> | undefined;
+  #unmerged = 0;
   #skipSeals = 0;
   #nextSkip = 1;
 
   /** Opens the index of a ledger. Costs one listing of the folder and one small read, however many events there are. */
   static async open(options: EventIndexOptions): Promise<EventIndex> {
-    const { blockSize = standardBlockSize, blocksPerGroup = standardBlocksPerGroup, cacheBytes = standardCacheBytes } = options;
-    const sealed = new SealedBlocks({ ...options, blockSize, blocksPerGroup, cacheBytes });
+    const { blockSize = standardBlockSize, groupSizes = standardGroupSizes, cacheBytes = standardCacheBytes } = options;
+    const sealed = new SealedBlocks({ ...options, blockSize, groupSizes, cacheBytes });
     await sealed.findNewest();
     return new EventIndex(sealed, blockSize, options.yieldTurn);
   }
@@ -77,6 +79,11 @@ export class EventIndex {
   get unsealed(): number {
     const { length } = this.#memory;
     return length > 0 && this.#memory[length - 1]!.end === undefined ? length - 1 : length;
+  }
+
+  /** Blocks that were sealed and not merged since, or tried to: one group may come full with each. */
+  get unmerged(): number {
+    return this.#unmerged;
   }
 
   /** Adds the events of the next frame of the chain. Events that are sealed already are passed over. */
@@ -132,6 +139,13 @@ export class EventIndex {
     return this.#sealing;
   }
 
+  /** Merges the types and tags of blocks that were sealed. Takes long, and nobody waits for it: blocks are sealed meanwhile. Never fails. */
+  merge(): Promise<void> {
+    return (this.#merging ??= this.#mergeAll().finally(() => {
+      this.#merging = undefined;
+    }));
+  }
+
   /** The positions in `range` that match, in order. `upTo` counts up to `last` as it is now. */
   cursor(query: Query, range: PositionRange): PositionCursor {
     return new MatchCursor(this.#source, planQuery(query), { ...range, upTo: Math.min(range.upTo, this.#last) });
@@ -184,19 +198,19 @@ export class EventIndex {
     return whenReady(segment && findMatches(plan, segment), (matches) => ({ first, size, matches }));
   }
 
-  /** What fails is asked no more: the blocks tell the same. */
+  /** What fails is asked no more: what lies below tells the same. */
   #findInMerged(merged: BlockSegment, position: number, plan: QueryPlan): Awaitable<FoundMatches> {
     const { first, count: size } = merged;
-    const askBlocks = (): Awaitable<FoundMatches> => {
+    const askBelow = (): Awaitable<FoundMatches> => {
       this.#sealed.onMergedFailed(merged);
       return this.#findAround(position, plan);
     };
     try {
       const matches = this.#sealed.askMerged(merged, (segment) => findMatches(plan, segment));
       if (!(matches instanceof Promise)) return { first, size, matches };
-      return matches.then((late) => ({ first, size, matches: late }), askBlocks);
+      return matches.then((late) => ({ first, size, matches: late }), askBelow);
     } catch {
-      return askBlocks();
+      return askBelow();
     }
   }
 
@@ -267,8 +281,15 @@ export class EventIndex {
       this.#sealed.addNext(next.end);
       this.#memory.shift();
       this.#nextSkip = 1;
+      this.#unmerged++;
       await this.#source.yieldTurn();
+    }
+  }
+
+  async #mergeAll(): Promise<void> {
+    for (; this.#unmerged > 0; this.#unmerged--) {
       await this.#sealed.mergeNext();
+      await this.#source.yieldTurn();
     }
   }
 }

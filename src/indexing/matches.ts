@@ -30,7 +30,9 @@ export function anyOf(sources: readonly Matches[]): Matches {
 
 /** Matches of all of `sources`; of none, every slot. Reorders the array. */
 export function allOf(sources: Matches[]): Matches {
-  if (sources.length < 2) return sources[0] ?? everySlot;
+  const [first, second] = sources;
+  if (!first || !second) return first ?? everySlot;
+  if (sources.length === 2) return new AllOf(first.count <= second.count ? sources : [second, first]);
   return new AllOf(sources.sort((a, b) => a.count - b.count));
 }
 
@@ -99,12 +101,58 @@ class AllOf implements Matches {
   }
 }
 
-/** Rising slots in a list, which may grow and shrink at its end between two searches. */
-export class ListedMatches implements Matches {
-  readonly #slots: ArrayLike<number>;
+/** Searches a rising list. The list may grow and shrink at its end between two searches. */
+abstract class SearchedList implements Matches {
   #index = afterAll;
 
-  constructor(slots: ArrayLike<number>) {
+  abstract readonly count: number;
+  abstract at(index: number): number;
+
+  atOrAfter(slot: number): number {
+    const index = this.#seek(slot);
+    return index < this.count ? this.at(index) : afterAll;
+  }
+
+  atOrBefore(slot: number): number {
+    const index = this.#seek(slot + 1) - 1;
+    return index >= 0 ? this.at(index) : beforeAll;
+  }
+
+  /** Index of the lowest entry >= `slot`, or `count`: gallops from the last one found, at first from the end. */
+  #seek(slot: number): number {
+    const { count } = this;
+    let low = this.#index < count ? this.#index : count;
+    let high = low;
+    let step = 1;
+    if (low < count && this.at(low) < slot) {
+      do {
+        low = high + 1;
+        high += step;
+        step *= 2;
+      } while (high < count && this.at(high) < slot);
+      if (high > count) high = count;
+    } else {
+      for (low -= step; low >= 0 && this.at(low) >= slot; low -= step) {
+        high = low;
+        step *= 2;
+      }
+      low = low < 0 ? 0 : low + 1;
+    }
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.at(middle) < slot) low = middle + 1;
+      else high = middle;
+    }
+    return (this.#index = low);
+  }
+}
+
+/** Slots in a growing array of the newest events. */
+export class ListedMatches extends SearchedList {
+  readonly #slots: readonly number[];
+
+  constructor(slots: readonly number[]) {
+    super();
     this.#slots = slots;
   }
 
@@ -112,56 +160,81 @@ export class ListedMatches implements Matches {
     return this.#slots.length;
   }
 
+  at(index: number): number {
+    return this.#slots[index]!;
+  }
+}
+
+/** Slots as they are stored: uint16, little-endian. */
+export class StoredMatches extends SearchedList {
+  readonly count: number;
+  readonly #bytes: Uint8Array;
+  readonly #start: number;
+
+  constructor(bytes: Uint8Array, start: number, count: number) {
+    super();
+    this.#bytes = bytes;
+    this.#start = start;
+    this.count = count;
+  }
+
+  at(index: number): number {
+    const offset = this.#start + index * 2;
+    return this.#bytes[offset]! | (this.#bytes[offset + 1]! << 8);
+  }
+}
+
+/** Slots as they are stored where two bytes have no room for them: uint32, little-endian. */
+export class WideMatches extends SearchedList {
+  readonly count: number;
+  readonly #bytes: Uint8Array;
+  readonly #start: number;
+
+  constructor(bytes: Uint8Array, start: number, count: number) {
+    super();
+    this.#bytes = bytes;
+    this.#start = start;
+    this.count = count;
+  }
+
+  at(index: number): number {
+    const offset = this.#start + index * 4;
+    return this.#bytes[offset]! | (this.#bytes[offset + 1]! << 8) | (this.#bytes[offset + 2]! << 16) | (this.#bytes[offset + 3]! << 24);
+  }
+}
+
+/** Slots as bits, of which at least one is set: slot s is bit s mod 8 of byte ⌊s / 8⌋. */
+export class BitMatches implements Matches {
+  readonly count: number;
+  readonly #bits: Uint8Array;
+
+  constructor(bits: Uint8Array) {
+    this.count = bits.length * 8;
+    this.#bits = bits;
+  }
+
   atOrAfter(slot: number): number {
-    const slots = this.#slots;
-    const index = (this.#index = seek(slots, slot, this.#index));
-    return index < slots.length ? slots[index]! : afterAll;
+    const bits = this.#bits;
+    let index = slot >>> 3;
+    if (index >= bits.length) return afterAll;
+    let byte = bits[index]! & (0xff << (slot & 7));
+    while (byte === 0) {
+      if (++index === bits.length) return afterAll;
+      byte = bits[index]!;
+    }
+    return index * 8 + 31 - Math.clz32(byte & -byte);
   }
 
   atOrBefore(slot: number): number {
-    const slots = this.#slots;
-    const index = (this.#index = seek(slots, slot + 1, this.#index)) - 1;
-    return index >= 0 ? slots[index]! : beforeAll;
-  }
-}
-
-/** Index of the lowest entry >= `slot`, or the list's length: gallops from `from`, where another was found, at first from the end. */
-function seek(slots: ArrayLike<number>, slot: number, from: number): number {
-  const count = slots.length;
-  let low = from < count ? from : count;
-  let high = low;
-  let step = 1;
-  if (low < count && slots[low]! < slot) {
-    do {
-      low = high + 1;
-      high += step;
-      step *= 2;
-    } while (high < count && slots[high]! < slot);
-    if (high > count) high = count;
-  } else {
-    for (low -= step; low >= 0 && slots[low]! >= slot; low -= step) {
-      high = low;
-      step *= 2;
+    const bits = this.#bits;
+    const last = Math.min(slot, this.count - 1);
+    if (last < 0) return beforeAll;
+    let index = last >>> 3;
+    let byte = bits[index]! & (0xff >>> (7 - (last & 7)));
+    while (byte === 0) {
+      if (--index < 0) return beforeAll;
+      byte = bits[index]!;
     }
-    low = low < 0 ? 0 : low + 1;
+    return index * 8 + 31 - Math.clz32(byte);
   }
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (slots[middle]! < slot) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-const isLittleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
-/** Copying so few slots takes less than making an array that looks at them where they are. */
-const fewSlots = 32;
-
-/** `count` slots as they are stored from `start` on: uint16, little-endian. They may share the memory of `bytes`. */
-export function storedSlots(bytes: Uint8Array, start: number, count: number): ArrayLike<number> {
-  const offset = bytes.byteOffset + start;
-  if (count > fewSlots && isLittleEndian && offset % 2 === 0) return new Uint16Array(bytes.buffer, offset, count);
-  const slots = count > fewSlots ? new Uint16Array(count) : new Array<number>(count);
-  for (let i = 0, at = start; i < count; i++, at += 2) slots[i] = bytes[at]! | (bytes[at + 1]! << 8);
-  return slots;
 }

@@ -1,11 +1,10 @@
 import type { ChainPoint, EventKeys, EventLocation, IndexedEvent, UnreadFrame } from '../core/stored.js';
 import { idFilterBytes } from './block-format.js';
+import { encodeBlockSync } from './encode-block.js';
 import { addToFilter, hashText } from './hash.js';
 import { keyKind, type IndexKey } from './index-key.js';
-import { KeyTable } from './key-table.js';
+import { keysIn, type KeySource } from './key-pages.js';
 import { ListedMatches, type Matches } from './matches.js';
-import type { KeySource } from './merge-keys.js';
-import { runToEnd } from './steps.js';
 import type { Segment } from './segment.js';
 import { UnreadFrames } from './unread-frames.js';
 
@@ -121,8 +120,7 @@ export class MemorySegment implements Segment {
   }
 
   keys(): KeySource {
-    const { bytes, length, longLists } = runToEnd(KeyTable.of(this));
-    return { bytes: bytes.subarray(0, length), longList: (page) => longLists[page]! };
+    return keysIn(encodeBlockSync(this, noLedger), { kind: 'block', ledgerId: noLedger, first: this.first, count: this.size });
   }
 
   candidates(id: IndexKey): readonly number[] {
@@ -157,6 +155,8 @@ export class MemorySegment implements Segment {
   }
 }
 
+/** Of bytes that stay in memory it does not matter whose they are. */
+const noLedger = Buffer.alloc(16);
 const noSlots: readonly number[] = Object.freeze([]);
 
 function addSlot(lists: SlotLists, key: string, slot: number): void {

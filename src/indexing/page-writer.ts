@@ -1,5 +1,5 @@
 import { addToFilter, bucketOf } from './hash.js';
-import { viewOf, writeSlots, type KeyTable } from './key-table.js';
+import { viewOf, type KeyTable } from './key-table.js';
 
 /** Hashes or keys handled between two pauses: well below a millisecond's work. */
 const hashesPerPause = 8192;
@@ -49,6 +49,7 @@ export function* writeKeys(pages: PageWriter, { bytes, hashes, ends }: KeyTable,
   for (let i = 0; i < hashes.length; i++) {
     lengths[bucketOf(hashes[i]!, buckets)]! += ends[i]! - start;
     start = ends[i]!;
+    if ((i + 1) % (hashesPerPause * 8) === 0) yield;
   }
   const targets = pages.addBuckets(lengths);
   start = 0;
@@ -62,13 +63,13 @@ export function* writeKeys(pages: PageWriter, { bytes, hashes, ends }: KeyTable,
   }
 }
 
-export function* writeLongLists(pages: PageWriter, lists: readonly ArrayLike<number>[]): Generator<void, void, undefined> {
-  let slotsWritten = 0;
-  for (const slots of lists) {
-    writeSlots(pages.file, pages.add(slots.length * 2), slots);
-    slotsWritten += slots.length;
-    if (slotsWritten < hashesPerPause * 8) continue;
-    slotsWritten = 0;
+export function* writeLongLists(pages: PageWriter, lists: readonly Uint8Array[]): Generator<void, void, undefined> {
+  let bytesWritten = 0;
+  for (const list of lists) {
+    pages.file.set(list, pages.add(list.length));
+    bytesWritten += list.length;
+    if (bytesWritten < hashesPerPause * 64) continue;
+    bytesWritten = 0;
     yield;
   }
 }

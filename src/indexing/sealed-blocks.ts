@@ -15,8 +15,7 @@ import { encodeBlock } from './encode-block.js';
 import { mayHold } from './hash.js';
 import type { IndexKey } from './index-key.js';
 import { MemorySegment } from './memory-segment.js';
-import type { KeySource } from './merge-keys.js';
-import { MergedKeys, type BlocksToMerge } from './merged-keys.js';
+import { MergedKeys } from './merged-keys.js';
 import { OpenFiles } from './open-files.js';
 import { PageCache } from './page-cache.js';
 import type { Segment } from './segment.js';
@@ -34,8 +33,8 @@ export type SealedBlocksOptions = {
   readonly ledgerId: Buffer;
   readonly readOnly: boolean;
   readonly blockSize: number;
-  /** So many blocks have a file of keys together. */
-  readonly blocksPerGroup: number;
+  /** So many blocks have a file of keys together, by level; each is a multiple of the one before. */
+  readonly groupSizes: readonly number[];
   readonly cacheBytes: number;
   /**
    * Reads the frames that hold positions `first` to `first + blockSize - 1`. `from` is the frame that holds position
@@ -71,7 +70,7 @@ export class SealedBlocks {
     this.#options = options;
     this.#files = new OpenFiles(options.disk, maxOpenFiles);
     this.cache = new PageCache(options.cacheBytes);
-    this.#merged = new MergedKeys(options, this.#files, this.cache);
+    this.#merged = new MergedKeys(options, this.#files, this.cache, { endOf: this.#endOf, keysOf: (block) => this.use(block, (segment) => segment.keys()) });
   }
 
   /** Blocks 0 … count - 1 are sealed. */
@@ -138,18 +137,17 @@ export class SealedBlocks {
 
   /** Asks what `mergedAround` gave. Throws or rejects, whatever is wrong with its file. */
   askMerged<T>(segment: BlockSegment, ask: (segment: Segment) => Awaitable<T>): Awaitable<T> {
-    return whenReady(this.#merged.trust(segment, this.#endOf), () => ask(segment));
+    return whenReady(this.#merged.trust(segment), () => ask(segment));
   }
 
-  /** Notes that a file of keys failed: from now on its blocks are asked. */
+  /** Notes that a file of keys failed: from now on what lies below it is asked. */
   onMergedFailed(segment: BlockSegment): void {
     this.#merged.onFailed(segment);
   }
 
   /** Merges the keys of one group of blocks, if there is one whose keys are not merged. Never fails. */
-  async mergeNext(): Promise<void> {
-    const group = this.#merged.nextMissing(this.#count);
-    if (group !== undefined) await this.#merged.merge(group, this.#endOf, () => this.#gatherKeys(group * this.#options.blocksPerGroup));
+  mergeNext(): Promise<void> {
+    return this.#merged.mergeNext(this.#count);
   }
 
   pathOf(block: number): string {
@@ -180,20 +178,6 @@ export class SealedBlocks {
   #newSegment(block: number): BlockSegment {
     const { ledgerId, blockSize } = this.#options;
     return new BlockSegment(this.pathOf(block), { kind: 'block', ledgerId, first: block * blockSize + 1, count: blockSize }, this.#files, this.cache);
-  }
-
-  /** The keys of the group that begins with `first`, and where its last block ends. */
-  async #gatherKeys(first: number): Promise<BlocksToMerge> {
-    const { blocksPerGroup, yieldTurn } = this.#options;
-    const last = first + blocksPerGroup - 1;
-    const sources: KeySource[] = [];
-    for (let block = first; block <= last; block++) {
-      sources.push(await this.use(block, (segment) => segment.keys()));
-      await yieldTurn();
-    }
-    const end = await this.#endOf(last);
-    if (!end) throw new Error(`Index: block ${last} was lost while it was merged.`);
-    return { sources, end };
   }
 
   /** Forgets what is known of a block's file. */

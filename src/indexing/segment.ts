@@ -2,13 +2,13 @@ import type { EventLocation } from '../core/stored.js';
 import type { Awaitable } from '../disk/disk.js';
 import type { IndexKey } from './index-key.js';
 import type { Matches } from './matches.js';
-import type { KeySource } from './merge-keys.js';
+import type { KeySource } from './key-pages.js';
 
 /** Positions in a block of the index: blocks are aligned, block k holds positions k * blockSize + 1 to (k + 1) * blockSize. */
 export const blockSize = 4096;
 
-/** Blocks whose types and tags are merged into one file: its slots still fit into 16 bits. */
-export const blocksPerGroup = 16;
+/** Blocks whose types and tags are merged into one file, by level: each is a multiple of the one before. */
+export const groupSizes: readonly number[] = [4, 16, 64, 256];
 
 /**
  * The index of one block, in memory or in a sealed file. Within a segment an event goes by its slot, 0 … blockSize - 1:

@@ -39,7 +39,7 @@ class FileLock implements ContextLock {
   readonly #files: LockFiles;
   readonly #ports: FileLockPorts;
   readonly #staleMs: number;
-  readonly #queue: LockQueue;
+  #openedQueue: LockQueue | undefined;
   #watch: LockWatch | undefined;
   #holds = 0;
 
@@ -49,7 +49,6 @@ class FileLock implements ContextLock {
     this.#files = lockFilesOf(directory, kind);
     this.#ports = ports;
     this.#staleMs = ports.staleMs ?? 5000;
-    this.#queue = new LockQueue(this.#files, ports);
   }
 
   async acquire(timeoutMs: number, signal?: AbortSignal): Promise<LockHold> {
@@ -61,8 +60,13 @@ class FileLock implements ContextLock {
   }
 
   async settle(): Promise<void> {
-    await this.#queue.close();
+    await this.#openedQueue?.close();
     await removed(this.#files.lock);
+  }
+
+  /** Made when it is first needed: whoever only reads takes no lock. */
+  get #queue(): LockQueue {
+    return (this.#openedQueue ??= new LockQueue(this.#files, this.#ports));
   }
 
   async #acquire(timeoutMs: number, signal: AbortSignal | undefined): Promise<LockHold> {

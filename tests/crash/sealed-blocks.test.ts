@@ -1,7 +1,7 @@
 /*
  * Goal: type and tag queries equal a filter of the full scan after any crash, and no promise breaks, also where blocks of the index
  * are sealed; no byte of a sealed block can be wrong without verify finding it and repair making it again.
- * Method: blocks of 64 events instead of 4,096, in all rooms, and groups of two, so that small stores fill them: random lives that begin
+ * Method: blocks of 64 events instead of 4,096, in all rooms, and groups of two and of four, so that small stores fill them: random lives that begin
  * just before the end of the second block; a power cut at every change of sealing one; flipped bytes and cut lengths of a block.
  */
 import { afterAll, describe, expect, test, vi } from 'vitest';
@@ -18,7 +18,7 @@ const segment = vi.hoisted(() => {
   vi.resetModules();
   return '../../src/indexing/segment.js';
 });
-vi.mock('../../src/indexing/segment.js', async (original) => ({ ...(await original<object>()), blockSize: 64, blocksPerGroup: 2 }));
+vi.mock('../../src/indexing/segment.js', async (original) => ({ ...(await original<object>()), blockSize: 64, groupSizes: [2, 4] }));
 afterAll(() => {
   vi.doUnmock(segment);
   vi.resetModules();
@@ -36,6 +36,7 @@ test('random lives over the end of a second block', async () => {
 const workloads: readonly Workload[] = [
   { name: 'a block', eventFiles: 'none', before: [{ do: 'append', count: 63, tag: 0 }], processes: [[{ do: 'append', count: 2, tag: 0 }]] },
   { name: 'the second block', eventFiles: 'none', before: [{ do: 'append', count: 127, tag: 1 }], processes: [[{ do: 'append', count: 3, tag: 1 }]] },
+  { name: 'the fourth block', eventFiles: 'none', before: [{ do: 'append', count: 255, tag: 1 }], processes: [[{ do: 'append', count: 3, tag: 1 }]] },
   { name: 'a block, by two processes', eventFiles: 'none', before: [{ do: 'append', count: 62, tag: 2 }], processes: [[{ do: 'append', count: 2, tag: 0 }], [{ do: 'append', count: 3, tag: 1 }]] },
 ];
 

@@ -53,6 +53,24 @@ describe('the package', () => {
     expect(run(project(), 'app.mjs', `import { openStore } from 'opossum-store';${use}`)).toBe('world\n');
   });
 
+  test('loads for a read nothing of Node that is slow to load', () => {
+    const folder = project();
+    run(folder, 'fill.mjs', `import { openStore } from 'opossum-store';${use}`);
+    // Printing to a pipe would load node:net.
+    const loaded = run(
+      folder,
+      'read.mjs',
+      `import fs from 'node:fs';
+      import { openStore } from 'opossum-store';
+      const store = await openStore({ directory: 'data' });
+      await store.read().toArray();
+      await store.close();
+      fs.writeSync(1, JSON.stringify(process.moduleLoadList));`,
+    );
+    const names = (JSON.parse(loaded) as string[]).filter((name) => /NativeModule (crypto|perf_hooks|child_process|worker_threads|readline|assert|http|net|os)$/.test(name));
+    expect(names).toEqual([]);
+  });
+
   test('is required by CommonJS modules', () => {
     const text = `const { openStore } = require('opossum-store');\nconst { eventStoreSuite } = require('opossum-store/testing');\n(async () => {${use}\n console.log(typeof eventStoreSuite) })();`;
     expect(run(project(), 'app.cjs', text)).toBe('world\nfunction\n');

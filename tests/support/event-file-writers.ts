@@ -24,6 +24,7 @@ export function storedBatch(first: number, count: number): StoredBatch {
 export function eventFileWriter(directory: string, batches: readonly StoredBatch[], options: Partial<EventFileWriterOptions> = {}): EventFileWriter {
   return new EventFileWriter({
     disk: nodeDisk,
+    plainDisk: options.disk ?? nodeDisk,
     clock: systemClock,
     directory,
     codec: json,

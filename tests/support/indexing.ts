@@ -86,12 +86,19 @@ export async function openIndex(ledger: FrameList, disk: Disk, options: Partial<
     random: systemRandom,
     readOnly: false,
     blockSize: testBlockSize,
+    groupSizes: [16],
     scanBlock: ledger.scanBlock,
     yieldTurn: () => Promise.resolve(),
     ...options,
   });
   for (const { point, unread } of ledger.since(index.scanFrom)) index.addUnread(point, unread);
   return index;
+}
+
+/** Seals and merges, as the engine does. */
+export async function seal(index: EventIndex, durable: number, isLast = false): Promise<void> {
+  await index.seal(durable, isLast);
+  await index.merge();
 }
 
 export async function positionsOf(index: EventIndex, query: Query, range: { after?: number; upTo?: number; backwards?: boolean } = {}): Promise<number[]> {
@@ -119,11 +126,15 @@ export class MapDisk implements Pick<Disk, 'open' | 'stat' | 'list' | 'createFil
       if (!bytes) throw systemError('ENOENT');
       this.openCountMax = Math.max(this.openCountMax, ++this.openCount);
       let isOpen = true;
-      const file: Pick<DiskFile, 'read' | 'close'> = {
+      const file: Pick<DiskFile, 'read' | 'writeAt' | 'close'> = {
         read: (target, offset) =>
           this.#do('read', path, () => {
             if (!isOpen) throw systemError('EBADF');
             return bytes.copy(target, 0, Math.min(offset, bytes.length));
+          }),
+        writeAt: (written, offset) =>
+          this.#do('writeAt', path, () => {
+            this.files.set(path, Buffer.concat([this.files.get(path)!.subarray(0, offset), written]));
           }),
         close: () => {
           if (isOpen) this.openCount--;
@@ -195,6 +206,7 @@ export function blockPath(block: number): string {
   return `/index/${String(block).padStart(10, '0')}.idx`;
 }
 
-export function keysPath(group: number): string {
-  return `/index/${String(group).padStart(10, '0')}.keys`;
+/** Of the keys of blocks `first` to `last`. */
+export function keysPath(first: number, last: number): string {
+  return `/index/${String(first).padStart(10, '0')}-${String(last).padStart(10, '0')}.keys`;
 }

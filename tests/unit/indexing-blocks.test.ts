@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import type { Query } from '../../src/core/query.js';
 import { nodeDisk } from '../../src/disk/node-disk.js';
 import type { EventIndex } from '../../src/indexing/event-index.js';
-import { blockPath, FrameList, MapDisk, openIndex, positionsOf, systemError, testBlockSize, type Keys } from '../support/indexing.js';
+import { blockPath, FrameList, MapDisk, openIndex, positionsOf, seal, systemError, testBlockSize, type Keys } from '../support/indexing.js';
 import { freshFolder } from '../support/folder.js';
 
 const manyDays: Keys[] = Array.from({ length: 6 * testBlockSize + 10 }, (_, i) => ({
@@ -49,7 +49,7 @@ async function answersOf(index: EventIndex, { queries, ids }: { queries: readonl
 
 async function sealedOn(disk: MapDisk, ledger: FrameList): Promise<void> {
   const index = await openIndex(ledger, disk.port);
-  await index.seal(ledger.last);
+  await seal(index, ledger.last);
   expect(index.unsealed).toBe(0);
   index.close();
 }
@@ -61,7 +61,7 @@ describe('a sealed block', () => {
     const index = await openIndex(ledger, disk.port);
     expect(index.unsealed).toBe(6);
     await expectAllRight(index, ledger);
-    await index.seal(ledger.last);
+    await seal(index, ledger.last);
     expect(index.unsealed).toBe(0);
     await expectAllRight(index, ledger);
     await expectAllRight(await openIndex(ledger, disk.port), ledger);
@@ -90,10 +90,10 @@ describe('a sealed block', () => {
     const long = ledger.append(manyDays.slice(0, 2 * testBlockSize)).point;
     const disk = new MapDisk();
     const index = await openIndex(ledger, disk.port);
-    await index.seal(long.position - 1);
+    await seal(index, long.position - 1);
     expect(disk.files.size).toBe(0);
     expect(index.scanFrom).toBeUndefined();
-    await index.seal(long.position);
+    await seal(index, long.position);
     expect(disk.files.size).toBe(2);
     expect(index.scanFrom).toEqual(long);
     await expectAllRight(index, ledger);
@@ -113,7 +113,7 @@ describe('a sealed block', () => {
       }
       index.addFrame(point, events);
     }
-    await index.seal(ledger.last);
+    await seal(index, ledger.last);
     expect([...other.files].sort()).toEqual([...one.files].sort());
   });
 
@@ -149,7 +149,7 @@ describe('a damaged block', () => {
     else disk.files.delete(blockPath(block));
     const index = await openIndex(ledger, disk.port);
     expect(await answersOf(index, questions, 1, ledger.last)).toBe(await rightAnswers);
-    await index.seal(ledger.last);
+    await seal(index, ledger.last);
     expect([...disk.files.keys()].sort()).toEqual([...sound.keys()].sort());
     for (const [file, content] of sound) expect(disk.files.get(file)!.equals(content)).toBe(true);
   }
@@ -201,7 +201,7 @@ describe('a damaged block', () => {
     const sound = await soundFiles();
     const foreign = new MapDisk();
     const other = await openIndex(ledger, foreign.port, { ledgerId: Buffer.alloc(16, 9) });
-    await other.seal(ledger.last);
+    await seal(other, ledger.last);
     const bytes = sound.get(blockPath(1))!;
     for (const wrong of [undefined, Buffer.alloc(0), Buffer.alloc(bytes.length), sound.get(blockPath(0))!, foreign.files.get(blockPath(1))!]) {
       ledger.scans = 0;
@@ -275,12 +275,12 @@ describe('a disk that fails', () => {
       }
     };
     const index = await openIndex(ledger, disk.port);
-    for (let i = 0; i < 1000; i++) await index.seal(ledger.last);
+    for (let i = 0; i < 1000; i++) await seal(index, ledger.last);
     expect(index.unsealed).toBe(6);
     expect(tries).toBeLessThan(15);
     await expectAllRight(index, ledger);
     disk.before = () => undefined;
-    for (let i = 0; i < 1025; i++) await index.seal(ledger.last);
+    for (let i = 0; i < 1025; i++) await seal(index, ledger.last);
     expect(index.unsealed).toBe(0);
     await expectAllRight(index, ledger);
   });
@@ -316,16 +316,16 @@ describe('several processes', () => {
     disk.before = (verb) => {
       if (verb === 'createFile') created++;
     };
-    await one.seal(ledger.last);
+    await seal(one, ledger.last);
     expect(created).toBe(7);
-    await other.seal(ledger.last);
+    await seal(other, ledger.last);
     expect(created).toBe(7);
     expect(other.unsealed).toBe(0);
     await expectAllRight(other, ledger);
     const [third, fourth] = [new MapDisk(), await openIndex(ledger, disk.port)];
     third.isSlow = true;
     const racing = await Promise.all([openIndex(ledger, third.port), openIndex(ledger, third.port)]);
-    await Promise.all(racing.map((index) => index.seal(ledger.last)));
+    await Promise.all(racing.map((index) => seal(index, ledger.last)));
     for (const index of [...racing, fourth]) await expectAllRight(index, ledger);
     expect(third.files).toEqual(disk.files);
   });
@@ -341,7 +341,7 @@ describe('several processes', () => {
     disk.files.clear();
     const index = await openIndex(ledger, disk.port);
     await sealedOn(disk, elsewhere);
-    await index.seal(ledger.last);
+    await seal(index, ledger.last);
     await expectAllRight(index, ledger);
     expect(disk.files).toEqual(right);
   });
@@ -350,14 +350,14 @@ describe('several processes', () => {
     const ledger = ledgerOf(manyDays);
     const disk = new MapDisk();
     const reader = await openIndex(ledger, disk.port, { readOnly: true });
-    await reader.seal(ledger.last);
+    await seal(reader, ledger.last);
     expect(reader.unsealed).toBe(6);
     await sealedOn(disk, ledger);
     disk.files.delete(blockPath(3));
     disk.before = (verb) => {
       if (['createFile', 'rename', 'removeFile', 'makeDirectory'].includes(verb)) throw new Error(`${verb} was called`);
     };
-    for (let i = 0; i < 3; i++) await reader.seal(ledger.last);
+    for (let i = 0; i < 3; i++) await seal(reader, ledger.last);
     expect(reader.unsealed).toBe(3);
     await expectAllRight(reader, ledger);
     const late = await openIndex(ledger, disk.port, { readOnly: true });
@@ -370,7 +370,7 @@ test('on a real disk files are where they should be, and stray ones do no harm',
   const directory = path.join(freshFolder(), 'index');
   const ledger = ledgerOf(manyDays);
   const index = await openIndex(ledger, nodeDisk, { directory });
-  await index.seal(ledger.last);
+  await seal(index, ledger.last);
   await expectAllRight(index, ledger);
   index.close();
   for (const name of ['0000000009.idx.0a0b.tmp', 'README', '99999999999.idx', '0000000077.idx']) fs.writeFileSync(path.join(directory, name), 'stray');

@@ -1,7 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { systemRandom } from '../../src/disk/random.js';
 import { addToFilter, bucketOf, hashText, mayHold } from '../../src/indexing/hash.js';
-import { afterAll, allOf, anyOf, beforeAll, everySlot, ListedMatches, storedSlots, type Matches } from '../../src/indexing/matches.js';
+import { afterAll, allOf, anyOf, beforeAll, BitMatches, everySlot, ListedMatches, StoredMatches, WideMatches, type Matches } from '../../src/indexing/matches.js';
+import { decodeSlots, encodeSlots, inlineMatches, pageMatches, slotFormat, writeSlots } from '../../src/indexing/slots.js';
+import { writeWhole } from '../../src/indexing/write-block.js';
 import { OpenFiles } from '../../src/indexing/open-files.js';
 import { PageCache } from '../../src/indexing/page-cache.js';
 import { MapDisk, systemError } from '../support/indexing.js';
@@ -49,13 +52,25 @@ describe('a filter', () => {
   });
 });
 
-/** A set of slots in both forms, and as the plain list that says what is right. */
+/** A set of slots in all forms, and as the plain list that says what is right. */
 const slotSets = fc.uniqueArray(fc.nat(40), { maxLength: 30 }).map((slots) => slots.sort((a, b) => a - b));
 
-function stored(slots: readonly number[], start = 4): ListedMatches {
-  const bytes = Buffer.alloc(start + slots.length * 2);
-  slots.forEach((slot, i) => bytes.writeUInt16LE(slot, start + i * 2));
-  return new ListedMatches(storedSlots(bytes, start, slots.length));
+function stored(slots: readonly number[]): StoredMatches {
+  const bytes = Buffer.alloc(4 + slots.length * 2);
+  slots.forEach((slot, i) => bytes.writeUInt16LE(slot, 4 + i * 2));
+  return new StoredMatches(bytes, 4, slots.length);
+}
+
+function wide(slots: readonly number[]): WideMatches {
+  const bytes = Buffer.alloc(3 + slots.length * 4);
+  writeSlots(bytes, 3, slots, slotFormat('keys', 2 ** 20));
+  return new WideMatches(bytes, 3, slots.length);
+}
+
+function asBits(slots: readonly number[]): BitMatches {
+  const bits = Buffer.alloc(6);
+  for (const slot of slots) bits[slot >> 3]! |= 1 << (slot & 7);
+  return new BitMatches(bits);
 }
 
 function expectSeeks(matches: Matches, right: readonly number[], seeks: readonly number[]): void {
@@ -73,22 +88,17 @@ describe('matches', () => {
       fc.property(slotSets, seeks, (slots, wanted) => {
         expectSeeks(new ListedMatches(slots), slots, wanted);
         expectSeeks(stored(slots), slots, wanted);
-        expectSeeks(stored(slots, 5), slots, wanted);
+        expectSeeks(wide(slots), slots, wanted);
+        expectSeeks(asBits(slots), slots, wanted);
       }),
     );
-  });
-
-  test('are found in long lists, wherever they are stored', () => {
-    const slots = Array.from({ length: 1000 }, (_, i) => i * 65);
-    const wanted = [0, 64, 65, 30_000, 64_935, 64_936, 1];
-    for (const start of [0, 4, 5]) expectSeeks(stored(slots, start), slots, wanted);
   });
 
   test('of any and of all are unions and intersections', () => {
     fc.assert(
       fc.property(fc.array(slotSets, { minLength: 1, maxLength: 4 }), seeks, (sets, wanted) => {
         const all = Array.from({ length: 41 }, (_, slot) => slot);
-        const forms = (): Matches[] => sets.map((slots, i) => (i % 2 ? stored(slots) : new ListedMatches(slots)));
+        const forms = (): Matches[] => sets.map((slots, i) => [asBits, stored, wide, (listed: number[]) => new ListedMatches(listed)][i]!(slots));
         expectSeeks(anyOf(forms()), all.filter((slot) => sets.some((slots) => slots.includes(slot))), wanted);
         expectSeeks(allOf(forms()), all.filter((slot) => sets.every((slots) => slots.includes(slot))), wanted);
         expectSeeks(allOf([anyOf(forms()), ...forms(), everySlot]), all.filter((slot) => sets.every((slots) => slots.includes(slot))), wanted);
@@ -105,6 +115,34 @@ describe('matches', () => {
     expect(matches.atOrBefore(40)).toBe(5);
     slots.push(50);
     expect(matches.atOrAfter(6)).toBe(50);
+  });
+});
+
+describe('slots of a key', () => {
+  test.each([
+    ['block', 4096],
+    ['keys', 65_536],
+    ['keys', 65_600],
+    ['keys', 1_048_576],
+  ] as const)('in a %s of %i events are what was written, as a list and as bits, and so from another base', (kind, count) => {
+    const format = slotFormat(kind, count);
+    for (const step of [1, 3, 17, 40, 1000]) {
+      const slots = Array.from({ length: Math.ceil(count / step) }, (_, i) => i * step);
+      const page = encodeSlots(slots, format);
+      expect(page.length).toBe(Math.min(slots.length * format.bytes, format.bitBytes));
+      const decoded = new Uint32Array(slots.length + 2);
+      expect(decodeSlots(page, format, 5, decoded, 2)).toBe(slots.length + 2);
+      expect(Buffer.compare(Buffer.from(decoded.subarray(2).buffer, 8), Buffer.from(Uint32Array.from(slots, (slot) => slot + 5).buffer))).toBe(0);
+      const matches = pageMatches(page, slots.length > 0xffff ? 0 : slots.length, format);
+      expectSeeks(matches, slots.slice(0, 4), [0, step]);
+      expect(matches.atOrBefore(count - 1)).toBe(slots.at(-1));
+    }
+  });
+
+  test('that cannot be are refused', () => {
+    const format = slotFormat('keys', 65_600);
+    for (const [length, claimed] of [[399, 0], [402, 100], [400, 101], [0, 0]] as const) expect(() => pageMatches(Buffer.alloc(length), claimed, format)).toThrow(/impossible/);
+    expect(() => inlineMatches(Buffer.alloc(20), 10, 3, format)).toThrow(/impossible/);
   });
 });
 
@@ -188,4 +226,17 @@ describe('the page cache', () => {
     cache.remove(favourite);
     expect(cache.bytes).toBe(9_000);
   });
+});
+
+test('a large file is written in pieces, and others get their turn between them', async () => {
+  const disk = new MapDisk();
+  disk.makeDirectory();
+  const bytes = Buffer.from(Uint8Array.from({ length: 2_500_000 }, (_, i) => i % 251));
+  let turns = 0;
+  const yieldTurn = async (): Promise<void> => void turns++;
+  await writeWhole('/index/large', bytes, { disk: disk.port, random: systemRandom, yieldTurn }, () => undefined);
+  expect([...disk.files.keys()]).toEqual(['/index/large']);
+  expect(disk.files.get('/index/large')!.equals(bytes)).toBe(true);
+  expect(turns).toBe(2);
+  expect(disk.openCount).toBe(0);
 });

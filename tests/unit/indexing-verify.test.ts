@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { verifyBlocks, type DamagedBlock } from '../../src/indexing/verify-blocks.js';
-import { blockPath, FrameList, MapDisk, openIndex, testBlockSize, testLedgerId } from '../support/indexing.js';
+import { blockPath, FrameList, MapDisk, openIndex, seal, testBlockSize, testLedgerId } from '../support/indexing.js';
 
 function someLedger(blocks: number): FrameList {
   const ledger = new FrameList();
@@ -11,14 +11,16 @@ function someLedger(blocks: number): FrameList {
 async function sealed(ledger: FrameList): Promise<MapDisk> {
   const disk = new MapDisk();
   const index = await openIndex(ledger, disk.port);
-  await index.seal(ledger.last);
+  await seal(index, ledger.last);
   index.close();
   return disk;
 }
 
 async function damagedOf(disk: MapDisk, ledger: FrameList): Promise<DamagedBlock[]> {
   const verifier = await verifyBlocks({ disk: disk.port, directory: '/index', ledgerId: testLedgerId, blockSize: testBlockSize });
-  return [...ledger.frames.flatMap(({ point, events }) => verifier.check(point, events)), ...verifier.finish()];
+  const damaged: DamagedBlock[] = [];
+  for (const { point, events } of ledger.frames) damaged.push(...(await verifier.check(point, events)));
+  return [...damaged, ...verifier.finish()];
 }
 
 describe('verifying index files', () => {

@@ -48,7 +48,7 @@ export async function surveyFolder(options: SurveyOptions): Promise<FolderSurvey
   }
   for (const name of await namesIn('index', options)) {
     if (temporaryName.test(name)) survey.temporary.push(path.join('index', name));
-    else if (!/^\d{10}\.(idx|keys)$/.test(name)) survey.strange.push(path.join('index', name));
+    else if (!/^\d{10}(\.idx|-\d{10}\.keys)$/.test(name)) survey.strange.push(path.join('index', name));
   }
   for (const folder of await namesIn('events', options)) {
     if (folder === voidFolder) continue;

@@ -9,8 +9,8 @@ import type { ChainMark } from '../../core/stored.js';
 import type { Disk, DiskFile } from '../../disk/disk.js';
 import { openEventFileCodec } from '../../eventfiles/event-file.js';
 import { EventFileSource, formatOfNames } from '../../eventfiles/event-file-source.js';
-import { blockFileName, blockNumbers, keysFileName, keysNumbers } from '../../indexing/block-names.js';
-import { blockSize, blocksPerGroup } from '../../indexing/segment.js';
+import { blockFileName, blockNumbers, keysFileName, keysGroups } from '../../indexing/block-names.js';
+import { blockSize, groupSizes } from '../../indexing/segment.js';
 import { verifyBlocks } from '../../indexing/verify-blocks.js';
 import { ledgerIdLength } from '../../ledger/format.js';
 import type { EventFileFormat } from '../../ledger/header.js';
@@ -204,7 +204,7 @@ export class Rebuild {
     const names = await this.#indexNames();
     const files = [
       ...blockNumbers(names).map((block) => ({ name: blockFileName(block), first: block * blockSize + 1, size: blockSize })),
-      ...keysNumbers(names).map((group) => ({ name: keysFileName(group), first: group * blocksPerGroup * blockSize + 1, size: blocksPerGroup * blockSize })),
+      ...keysGroups(names, groupSizes).map((place) => ({ name: keysFileName(place), first: place.group * place.size * blockSize + 1, size: place.size * blockSize })),
     ];
     for (const { name, first, size } of files) {
       // In a dry run nothing is written: what the file should hold does not matter, only that there should be one.

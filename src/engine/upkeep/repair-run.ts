@@ -173,7 +173,7 @@ export class RepairRun {
       signal,
       onFrame: async (frame, point) => {
         if (codec) await this.#healer.healEventFiles(storedBatch(frame), codec, checkpoint?.eventFiles?.position ?? 0);
-        if (heal) for (const damaged of blocks.check(point, indexedEvents(frame))) await this.#healer.healBlock(damaged);
+        if (heal) for (const damaged of await blocks.check(point, indexedEvents(frame))) await this.#healer.healBlock(damaged);
       },
       onProgress: (done) => this.#tell(step, done, size),
     });

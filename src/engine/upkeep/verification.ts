@@ -86,7 +86,7 @@ export class Verification {
       signal,
       onFrame: async (frame, point) => {
         if (codec) await this.#checkEventFiles(frame, codec, checkpoint);
-        if (!isForeign) for (const damaged of blocks.check(point, indexedEvents(frame))) this.#suspectBlock(damaged);
+        if (!isForeign) for (const damaged of await blocks.check(point, indexedEvents(frame))) this.#suspectBlock(damaged);
       },
       onProgress: (done) => onProgress?.({ done, total: size }),
     });
