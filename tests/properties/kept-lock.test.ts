@@ -1,7 +1,8 @@
 /*
  * Goal: writers that all believe to have kept the lock, and so do not ask what others appended, give answers that one order explains.
  * Method: three engines as of three processes, whose locks keep nobody away and are never let go; each call of a random load goes to
- *   any of them, so that they repeat one another's appends and build on one another's events. `checkHistory` judges.
+ *   any of them, so that they repeat one another's appends and build on one another's events. `checkHistory` judges. With durability
+ *   'os', as reads of a process do not wait for its own syncs, though others may know what is being synced.
  */
 import { expect, test } from 'vitest';
 import { systemClock } from '../../src/disk/clock.js';
