@@ -9,10 +9,11 @@
 import type { Clock } from '../disk/clock.js';
 import type { Disk, FileStat } from '../disk/disk.js';
 import { codeOf } from '../disk/error-code.js';
+import { revokeLock } from './hand-over.js';
 import type { Host } from './host.js';
 import { identityOf, type LockFiles } from './lock-files.js';
 import type { LockKind } from './lock.js';
-import { readOwnerRecord } from './owner.js';
+import { readOwnerRecord, type OwnerRecord } from './owner.js';
 import { removeLater } from './proper-lockfile.js';
 
 export type LockWatchOptions = {
@@ -35,9 +36,6 @@ const unsignedMs = 1500;
 const offeredMs = 100;
 /** A waiter that did not get to look for so long stood still itself, and the holder may have with it: it begins anew. */
 const stalledMs = 1000;
-
-/** Whom the owner file of a lock names that may be taken over, and whether that one never noticed that it was passed on to it. */
-type Abandoned = { readonly token: string | undefined; readonly offered: boolean };
 
 export class LockWatch {
   readonly #options: LockWatchOptions;
@@ -80,8 +78,8 @@ export class LockWatch {
     this.#lookedMs = now;
     if (now < this.#nextCheckMs) return false;
     this.#nextCheckMs = now + checkEveryMs;
-    const abandoned = await this.#isAbandoned(now);
-    return abandoned !== undefined && this.#remove(abandoned, token);
+    const record = await this.#readRecord(now);
+    return (await this.#isAbandoned(record, now)) && this.remove(lock, record, token);
   }
 
   /**
@@ -97,30 +95,42 @@ export class LockWatch {
     return quietMs < 50 ? 1 : 5;
   }
 
-  /** Returns what the owner file says, if anything, when the lock may be taken over; undefined when not. */
-  async #isAbandoned(now: number): Promise<Abandoned | undefined> {
-    const { files, disk, clock, host, staleMs } = this.#options;
-    const record = await readOwnerRecord(disk, files);
+  /** What the owner file says. Somebody lives who passed the lock on, or took it. */
+  async #readRecord(now: number): Promise<OwnerRecord | undefined> {
+    const record = await readOwnerRecord(this.#options.disk, this.#options.files);
     if (record?.owner.token !== this.#token) {
-      // Somebody lives who passed the lock on.
       this.#token = record?.owner.token;
       this.#touchedMs = now;
     }
-    // The holder may not have written its file yet; the one that lies there then names somebody else.
-    const signed = record?.lock === this.#identity;
-    const dead = signed && (await host.stateOf(record.owner)) === 'dead';
-    const old = clock.now() - this.#modifiedMs >= staleMs;
-    const enoughMs = signed ? (record.offered ? Math.min(offeredMs, staleMs) : staleMs) : old ? 0 : Math.min(unsignedMs, staleMs);
-    return dead || now - this.#touchedMs >= enoughMs ? { token: record?.owner.token, offered: record?.offered === true } : undefined;
+    return record;
   }
 
-  /** Removes the lock that was looked at, and no other: waiters that saw the same may have been faster, and hold it now. */
-  async #remove(abandoned: Abandoned, token: string): Promise<boolean> {
+  async #isAbandoned(record: OwnerRecord | undefined, now: number): Promise<boolean> {
+    const { clock, host, staleMs } = this.#options;
+    // The holder may not have written its file yet; the one that lies there then names somebody else.
+    const signed = record?.lock === this.#identity;
+    if (signed && (await host.stateOf(record.owner)) === 'dead') return true;
+    const old = clock.now() - this.#modifiedMs >= staleMs;
+    const enoughMs = signed ? (record.offered ? Math.min(offeredMs, staleMs) : staleMs) : old ? 0 : Math.min(unsignedMs, staleMs);
+    return now - this.#touchedMs >= enoughMs;
+  }
+
+  /**
+   * Removes the lock that was looked at when the owner file said `record`, and no other: waiters that saw the same may have been
+   * faster, and hold it now. Returns whether it was removed.
+   */
+  remove(lock: FileStat, record: OwnerRecord | undefined, token: string): Promise<boolean> {
+    const { files, disk } = this.#options;
+    const remove = (): Promise<boolean> => this.#remove(lock, record, token);
+    return record?.offered ? revokeLock(disk, files, record, remove) : remove();
+  }
+
+  async #remove(lock: FileStat, record: OwnerRecord | undefined, token: string): Promise<boolean> {
     const { files, disk } = this.#options;
     const aside = `${files.lock}.${token}`;
-    if ((await readOwnerRecord(disk, files))?.owner.token !== abandoned.token) return false;
+    if ((await readOwnerRecord(disk, files))?.owner.token !== record?.owner.token) return false;
     const found = await disk.stat(files.lock);
-    if (!found || identityOf(found) !== this.#identity || found.modifiedMs !== this.#modifiedMs) return false;
+    if (!found || identityOf(found) !== identityOf(lock) || found.modifiedMs !== lock.modifiedMs) return false;
     try {
       await disk.rename(files.lock, aside);
     } catch (error) {
@@ -128,10 +138,7 @@ export class LockWatch {
       throw error;
     }
     const moved = await disk.stat(aside);
-    // Whoever takes notice of an offer says so first and looks then whether the lock is there: one of both sees the other.
-    const record = await readOwnerRecord(disk, files);
-    const isAccepted = abandoned.offered && record?.owner.token === abandoned.token && !record?.offered;
-    if (isAccepted || (moved && identityOf(moved) !== this.#identity)) {
+    if (moved && identityOf(moved) !== identityOf(lock)) {
       await disk.rename(aside, files.lock);
       return false;
     }

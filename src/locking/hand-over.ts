@@ -1,0 +1,78 @@
+/*
+ * How a lock goes from its holder to a process that waits for it, without being free in between: the holder writes the other's
+ * name over its own in the owner file, as an offer; the other takes the word `offered` away, and holds the lock. Then nothing is
+ * made or removed on the way. An offer that is not noticed is revoked by anybody who waits: it takes the lock's directory down.
+ *
+ * That no two hold the lock rests on this:
+ * - Only whom the owner file names writes over it, and only through the descriptor that said so. Who makes the lock anew
+ *   makes the file anew, so that what comes late is written where nobody reads.
+ * - Who offered the lock has no more to do with it, whatever becomes of the offer.
+ * - Who accepts writes first, and looks then for a revocation and for the directory. Who revokes says so first, looks then
+ *   whether the offer was accepted, takes the directory down, and takes the revocation back last. So one of both sees the other.
+ */
+import type { Disk, DiskFile } from '../disk/disk.js';
+import { isNameTaken } from './lock-errors.js';
+import type { LockFiles } from './lock-files.js';
+import { overwriteOwnerRecord, readOpenRecord, readOwnerRecord, type OwnerRecord } from './owner.js';
+
+/** Offers the lock that `holder`, a token, holds. Returns false when the owner file does not name that holder. */
+export async function offerLock(disk: Disk, files: LockFiles, holder: string, offer: OwnerRecord): Promise<boolean> {
+  const file = await disk.open(files.owner, 'update');
+  try {
+    if ((await readOpenRecord(file))?.owner.token !== holder) return false;
+    await overwriteOwnerRecord(file, offer);
+    return true;
+  } finally {
+    await closeQuietly(file);
+  }
+}
+
+/** Accepts the lock that was offered; returns false when it was revoked. `isThere` looks at the lock's directory. */
+export async function acceptLock(disk: Disk, files: LockFiles, { owner: { token } }: OwnerRecord, isThere: () => boolean): Promise<boolean> {
+  const file = await disk.open(files.owner, 'update');
+  try {
+    const offer = await readOpenRecord(file);
+    if (!offer?.offered || offer.owner.token !== token) return false;
+    const { offered: _, ...accepted } = offer;
+    await overwriteOwnerRecord(file, accepted);
+    let isOurs = false;
+    try {
+      isOurs = !(await disk.stat(revocationOf(files, token))) && isThere();
+    } finally {
+      // The one who revoked it may have seen that it was accepted, and let it be: the next one revokes it.
+      if (!isOurs) await overwriteOwnerRecord(file, offer);
+    }
+    return isOurs;
+  } finally {
+    await closeQuietly(file);
+  }
+}
+
+/** Calls `takeDown` unless the offer was accepted or is no more; returns what that returns. */
+export async function revokeLock(disk: Disk, files: LockFiles, { owner: { token } }: OwnerRecord, takeDown: () => Promise<boolean>): Promise<boolean> {
+  const revocation = revocationOf(files, token);
+  try {
+    await disk.createFile(revocation, new Uint8Array());
+  } catch (error) {
+    // Another one is at it, or died over it.
+    if (!isNameTaken(error)) throw error;
+  }
+  try {
+    const record = await readOwnerRecord(disk, files);
+    return record?.offered === true && record.owner.token === token && (await takeDown());
+  } finally {
+    await disk.removeFile(revocation);
+  }
+}
+
+/** Is there while that offer is revoked. */
+const revocationOf = ({ lock }: LockFiles, token: string): string => `${lock}.revoked.${token}`;
+
+/** What was written is written: a failure now must not be taken for one of writing. */
+async function closeQuietly(file: DiskFile): Promise<void> {
+  try {
+    await file.close();
+  } catch {
+    // Only what was written through it matters.
+  }
+}
