@@ -6,7 +6,7 @@
  * That no two hold the lock rests on this:
  * - Only whom the owner file names writes over it, and only through the descriptor that said so. Who makes the lock anew
  *   makes the file anew, so that what comes late is written where nobody reads.
- * - Who offered the lock has no more to do with it, whatever becomes of the offer.
+ * - Who offered the lock has no more to do with it, but that it may revoke the offer like anybody else.
  * - Who accepts writes first, and looks then for a revocation and for the directory. Who revokes says so first, looks then
  *   whether the offer was accepted, takes the directory down, and takes the revocation back last. So one of both sees the other.
  */

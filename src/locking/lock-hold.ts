@@ -1,7 +1,7 @@
 import path from 'node:path';
 import type { Clock } from '../disk/clock.js';
 import type { Disk } from '../disk/disk.js';
-import { offerLock } from './hand-over.js';
+import { offerLock, revokeLock } from './hand-over.js';
 import type { Host } from './host.js';
 import type { LockFiles } from './lock-files.js';
 import type { LockHold, LockOwner } from './lock.js';
@@ -109,33 +109,51 @@ export class FileLockHold implements LockHold {
     const { owner, directory, files, disk, room } = this.#options;
     await room.list().catch(() => undefined);
     const next = room.next();
-    if (next && (await this.#passOn(next).catch(() => false))) return 'passed on';
+    const passed = next && (await this.#passOn(next).catch(() => undefined));
+    if (passed) return passed;
     const record = await readOwnerRecord(disk, files);
     const namesUs = record?.owner.token === owner.token;
     // Where inodes alone tell directories apart, the file of a new owner may be the only sign of a loss.
     this.#lost ||= !directory.isOurs() || (record?.lock === directory.identity && !namesUs);
     if (this.#lost) return 'given back';
+    await this.#free(namesUs);
+    return next ? 'yielded' : 'given back';
+  }
+
+  /** Returns undefined when the lock must be given back: it is lost, or whose turn it is cannot be told, or has no seat. */
+  async #passOn(seat: Seat): Promise<Release | undefined> {
+    const { owner, directory, files, disk, clock, isOverdue } = this.#options;
+    // Of a process on another host it is not known whether it lives, nor is its disk known to show it at once what is written here.
+    if (!seat.isWritable || seat.owner.host !== owner.host || isOverdue() || this.#lost || !directory.isOurs()) return undefined;
+    const { wait } = seat.look();
+    const offer = { owner: { ...seat.owner, token: seat.tokenOf(wait) }, since: new Date(clock.now()).toISOString(), lock: directory.identity, offered: true };
+    // An exit behind the next line must not take away what is another's.
+    directory.disown();
+    if (!(await offerLock(disk, files, owner.token, offer))) return undefined;
+    try {
+      await seat.setPassed(wait);
+      // Whoever stops waiting says so first and looks then for an offer: one of both sees the other.
+      const isWithdrawn = seat.look().wait < wait;
+      if (isWithdrawn && (await revokeLock(disk, files, offer, () => this.#takeDown()))) return 'yielded';
+    } catch {
+      // The lock is the other's, which finds that out by itself when it is not told.
+    }
+    return 'passed on';
+  }
+
+  async #takeDown(): Promise<boolean> {
+    if (!this.#options.directory.isOurs()) return false;
+    await this.#free(true);
+    return true;
+  }
+
+  async #free(namesUs: boolean): Promise<void> {
+    const { owner, files, disk } = this.#options;
     // First the file, then the directory: the other way round it could be the file of the next owner.
     if (namesUs) await disk.removeFile(files.owner);
     const aside = `${files.lock}.${owner.token}`;
     await disk.rename(files.lock, aside);
     removeLater(aside);
-    return next ? 'yielded' : 'given back';
-  }
-
-  /** Returns false when the lock must be given back: it is lost, or whose turn it is cannot be told, or has no seat. */
-  async #passOn(seat: Seat): Promise<boolean> {
-    const { owner, directory, files, disk, clock, isOverdue } = this.#options;
-    // Of a process on another host it is not known whether it lives, nor is its disk known to show it at once what is written here.
-    if (!seat.isWritable || seat.owner.host !== owner.host || isOverdue() || this.#lost || !directory.isOurs()) return false;
-    const { wait } = seat.look();
-    const next = { ...seat.owner, token: seat.tokenOf(wait) };
-    // An exit between the next two lines must not take away what is another's.
-    directory.disown();
-    if (!(await offerLock(disk, files, owner.token, { owner: next, since: new Date(clock.now()).toISOString(), lock: directory.identity, offered: true }))) return false;
-    // The lock is the other's now, which finds that out by itself when it is not told.
-    await seat.setPassed(wait).catch(() => undefined);
-    return true;
   }
 
   /** What processes left that died while they waited for the lock, took it, or took it over. */
