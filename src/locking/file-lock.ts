@@ -6,7 +6,7 @@
  */
 import { isOpossumError } from '../core/errors.js';
 import { sleep, type Clock } from '../disk/clock.js';
-import type { Disk } from '../disk/disk.js';
+import type { Disk, FileStat } from '../disk/disk.js';
 import { codeOf, isOutOfDescriptors } from '../disk/error-code.js';
 import type { Random } from '../disk/random.js';
 import { acceptLock } from './hand-over.js';
@@ -17,7 +17,7 @@ import { FileLockHold } from './lock-hold.js';
 import { LockQueue } from './lock-queue.js';
 import { LockWatch } from './lock-watch.js';
 import type { ContextLock, LockHold, LockKind, LockOwner } from './lock.js';
-import { readHolder, readOwnerRecord } from './owner.js';
+import { readHolder, readOwnerRecord, type OwnerRecord } from './owner.js';
 import { adoptDirectory, canTouch, holdDirectory, removed, type HeldDirectory } from './proper-lockfile.js';
 
 export type FileLockPorts = {
@@ -31,7 +31,7 @@ export type FileLockPorts = {
 };
 
 /** For how long a lock is passed on at the most: those who wait without a seat get it only when it is free. */
-const overdueMs = 1000;
+const overdueMs = 500;
 /** How long a process that let go for others waits for one of them to take the lock: it may have died meanwhile. */
 const yieldMs = 30;
 
@@ -110,7 +110,7 @@ class FileLock implements ContextLock {
       if (leftMs <= 0) throw lockTimeout(this.#directory, timeoutMs, await readHolder(disk, this.#files));
       // Who holds a lease means to keep it: nobody takes a seat.
       if (this.#kind === 'ledger') await this.#queue.wait(watch.host.self);
-      await this.#queue.sleep(Math.min(watch.pollMs(this.#queue.hears), leftMs), signal);
+      await this.#queue.sleep(Math.min(watch.pollMs(this.#queue), leftMs), signal);
     }
   }
 
@@ -139,20 +139,27 @@ class FileLock implements ContextLock {
     if (!offer?.offered || offer.owner.token !== token) return undefined;
     const found = await disk.stat(this.#files.lock);
     if (!found || identityOf(found) !== offer.lock) return undefined;
-    if (canTouch(this.#files.lock)) {
-      const directory = adoptDirectory(this.#files.lock, offer.lock, found.modifiedMs, clock);
-      try {
-        if (await acceptLock(disk, this.#files, offer, directory.isOurs)) return this.#hold(offer.owner, directory, watch.host);
+    const directory = adoptDirectory(this.#files.lock, offer.lock, found.modifiedMs, clock);
+    let isAccepted = false;
+    try {
+      isAccepted = canTouch(this.#files.lock) && (await acceptLock(disk, this.#files, offer, directory.isOurs));
+    } catch (error) {
+      // The owner file is another user's: the lock is made anew.
+      if (!['EACCES', 'EPERM'].includes(codeOf(error) ?? '')) throw error;
+    } finally {
+      if (!isAccepted) {
         await directory.release();
-        return undefined;
-      } catch (error) {
-        await directory.release();
-        if (!['EACCES', 'EPERM'].includes(codeOf(error) ?? '')) throw error;
+        await this.#refuse(found, offer, watch);
       }
     }
-    // It is another user's: nobody else may accept it, so it is free to all.
-    await watch.remove(found, offer, this.#ports.random.uuid());
-    return undefined;
+    return isAccepted ? this.#hold(offer.owner, directory, watch.host) : undefined;
+  }
+
+  /** What was offered to this process and cannot be accepted is nobody's, unless it was revoked: it is free to all. */
+  async #refuse(lock: FileStat, offer: OwnerRecord, watch: LockWatch): Promise<void> {
+    const { disk, random } = this.#ports;
+    if ((await readOwnerRecord(disk, this.#files))?.owner.token === offer.owner.token) await disk.removeFile(this.#files.owner);
+    await watch.remove(lock, undefined, random.uuid());
   }
 
   #hold(owner: LockOwner, directory: HeldDirectory, host: Host): FileLockHold {

@@ -7,8 +7,9 @@
  * - Only whom the owner file names writes over it, and only through the descriptor that said so. Who makes the lock anew
  *   makes the file anew, so that what comes late is written where nobody reads.
  * - Who offered the lock has no more to do with it, but that it may revoke the offer like anybody else.
- * - Who accepts writes first, and looks then for a revocation and for the directory. Who revokes says so first, looks then
- *   whether the offer was accepted, takes the directory down, and takes the revocation back last. So one of both sees the other.
+ * - Who accepts writes first, and looks then for a revocation and for the directory. Who revokes says so first, one at a time,
+ *   looks then whether the offer was accepted, takes the directory down, and takes the revocation back last. So one of both sees
+ *   the other. When both do, the lock is nobody's: who could not accept it takes it down, and never tries again.
  */
 import type { Disk, DiskFile } from '../disk/disk.js';
 import { isNameTaken } from './lock-errors.js';
@@ -27,7 +28,7 @@ export async function offerLock(disk: Disk, files: LockFiles, holder: string, of
   }
 }
 
-/** Accepts the lock that was offered; returns false when it was revoked. `isThere` looks at the lock's directory. */
+/** Accepts the lock that was offered, once; returns false when it was revoked. `isThere` looks at the lock's directory. */
 export async function acceptLock(disk: Disk, files: LockFiles, { owner: { token } }: OwnerRecord, isThere: () => boolean): Promise<boolean> {
   const file = await disk.open(files.owner, 'update');
   try {
@@ -35,27 +36,20 @@ export async function acceptLock(disk: Disk, files: LockFiles, { owner: { token 
     if (!offer?.offered || offer.owner.token !== token) return false;
     const { offered: _, ...accepted } = offer;
     await overwriteOwnerRecord(file, accepted);
-    let isOurs = false;
-    try {
-      isOurs = !(await disk.stat(revocationOf(files, token))) && isThere();
-    } finally {
-      // The one who revoked it may have seen that it was accepted, and let it be: the next one revokes it.
-      if (!isOurs) await overwriteOwnerRecord(file, offer);
-    }
-    return isOurs;
+    return !(await disk.stat(revocationOf(files, token))) && isThere();
   } finally {
     await closeQuietly(file);
   }
 }
 
-/** Calls `takeDown` unless the offer was accepted or is no more; returns what that returns. */
+/** Calls `takeDown` unless the offer was accepted, is no more, or is revoked by somebody else; returns what that returns. */
 export async function revokeLock(disk: Disk, files: LockFiles, { owner: { token } }: OwnerRecord, takeDown: () => Promise<boolean>): Promise<boolean> {
   const revocation = revocationOf(files, token);
   try {
     await disk.createFile(revocation, new Uint8Array());
   } catch (error) {
-    // Another one is at it, or died over it.
-    if (!isNameTaken(error)) throw error;
+    if (isNameTaken(error)) return false;
+    throw error;
   }
   try {
     const record = await readOwnerRecord(disk, files);

@@ -133,8 +133,8 @@ export class FileLockHold implements LockHold {
     try {
       await seat.setPassed(wait);
       // Whoever stops waiting says so first and looks then for an offer: one of both sees the other.
-      const isWithdrawn = seat.look().wait < wait;
-      if (isWithdrawn && (await revokeLock(disk, files, offer, () => this.#takeDown()))) return 'yielded';
+      const isOver = seat.look().wait !== wait;
+      if (isOver && (await revokeLock(disk, files, offer, () => this.#takeDown()))) return 'yielded';
     } catch {
       // The lock is the other's, which finds that out by itself when it is not told.
     }

@@ -40,6 +40,10 @@ export class LockQueue {
     return this.#hears;
   }
 
+  get isSeated(): boolean {
+    return this.#waiting;
+  }
+
   /** The token by which the lock is offered to the wait that goes on; undefined when none does. */
   get token(): string | undefined {
     return this.#waiting ? this.#seat?.tokenOf(this.#wait) : undefined;

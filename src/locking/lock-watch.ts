@@ -78,18 +78,22 @@ export class LockWatch {
     this.#lookedMs = now;
     if (now < this.#nextCheckMs) return false;
     this.#nextCheckMs = now + checkEveryMs;
+    const { disk, files } = this.#options;
     const record = await this.#readRecord(now);
-    return (await this.#isAbandoned(record, now)) && this.remove(lock, record, token);
+    if (await this.#isAbandoned(record, now)) return this.remove(lock, record, token);
+    const isUnnoticed = record?.offered === true && record.lock === identity && now - this.#touchedMs >= offeredMs;
+    return isUnnoticed && revokeLock(disk, files, record, () => this.remove(lock, record, token));
   }
 
   /**
    * How long to wait until the next look. Often while the lock changes hands, so that it does not lie idle in between, unless
-   * the waiter `hears` of that; rarely when it does not. A lease is waited for for days: gently, but so that one whose holder
+   * the waiter `hears` of that; rarely when it does not. Who has no seat must find the moment when it is free. A lease is waited for for days: gently, but so that one whose holder
    * dies is had within half a second.
    */
-  pollMs(hears: boolean): number {
+  pollMs({ hears, isSeated }: { readonly hears: boolean; readonly isSeated: boolean }): number {
     const quietMs = this.#options.clock.monotonic() - this.#changedHandsMs;
     if (this.#options.kind === 'lease') return Math.min(250, Math.max(20, quietMs / 10));
+    if (!isSeated) return 1;
     if (quietMs >= 1000) return 25;
     if (hears && quietMs >= 4) return heedfulPollMs;
     return quietMs < 50 ? 1 : 5;
@@ -111,7 +115,7 @@ export class LockWatch {
     const signed = record?.lock === this.#identity;
     if (signed && (await host.stateOf(record.owner)) === 'dead') return true;
     const old = clock.now() - this.#modifiedMs >= staleMs;
-    const enoughMs = signed ? (record.offered ? Math.min(offeredMs, staleMs) : staleMs) : old ? 0 : Math.min(unsignedMs, staleMs);
+    const enoughMs = signed ? staleMs : old ? 0 : Math.min(unsignedMs, staleMs);
     return now - this.#touchedMs >= enoughMs;
   }
 
@@ -119,13 +123,7 @@ export class LockWatch {
    * Removes the lock that was looked at when the owner file said `record`, and no other: waiters that saw the same may have been
    * faster, and hold it now. Returns whether it was removed.
    */
-  remove(lock: FileStat, record: OwnerRecord | undefined, token: string): Promise<boolean> {
-    const { files, disk } = this.#options;
-    const remove = (): Promise<boolean> => this.#remove(lock, record, token);
-    return record?.offered ? revokeLock(disk, files, record, remove) : remove();
-  }
-
-  async #remove(lock: FileStat, record: OwnerRecord | undefined, token: string): Promise<boolean> {
+  async remove(lock: FileStat, record: OwnerRecord | undefined, token: string): Promise<boolean> {
     const { files, disk } = this.#options;
     const aside = `${files.lock}.${token}`;
     if ((await readOwnerRecord(disk, files))?.owner.token !== record?.owner.token) return false;

@@ -6,7 +6,7 @@
  */
 import type { Disk, DiskFile } from '../disk/disk.js';
 import type { LockOwner } from './lock.js';
-import { parseOwner } from './owner.js';
+import { parseOwner, removeQuietly } from './owner.js';
 
 /** Enough for every number that a wait can have. */
 const digits = 15;
@@ -18,8 +18,13 @@ export type SeatState = { readonly wait: number; readonly passed: number };
 
 /** Makes the seat `path` of `owner`, whose token tells it from every other. */
 export async function makeSeat(path: string, owner: LockOwner, disk: Disk): Promise<Seat> {
-  await disk.createFile(path, Buffer.from(`${numeral(0)} ${numeral(0)}\n${JSON.stringify(owner)}\n`));
-  return new Seat(await disk.open(path, 'update'), owner, true);
+  try {
+    await disk.createFile(path, Buffer.from(`${numeral(0)} ${numeral(0)}\n${JSON.stringify(owner)}\n`));
+    return new Seat(await disk.open(path, 'update'), owner, true);
+  } catch (error) {
+    await removeQuietly(disk, path);
+    throw error;
+  }
 }
 
 /** Opens another's seat, for reading alone when it is another user's; undefined when it is gone, or not whole yet. */

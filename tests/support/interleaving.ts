@@ -24,11 +24,14 @@ export class Interleaving {
   nowMs = 0;
   readonly #dead = new Set<string>();
   #parked: Parked[] = [];
+  #ids = 0;
+  /** Operations that the real disk is at. */
+  #busy = 0;
   #timers: Timer[] = [];
   readonly #watchers = new Set<{ readonly process: string; readonly path: string; readonly onChange: () => void }>();
 
   lockOf(process: string, directory: string, host = 'here'): ContextLock {
-    return openFileLock(directory, { disk: this.#disk(process), clock: this.#clock(process), random: systemRandom, host: this.#host(process, host), staleMs: 1e9 });
+    return openFileLock(directory, { disk: this.#disk(process), clock: this.#clock(process), random: { ...systemRandom, uuid: () => `${process}${++this.#ids}` }, host: this.#host(process, host), staleMs: 1e9 });
   }
 
   kill(process: string): void {
@@ -73,9 +76,10 @@ export class Interleaving {
 
   /** Lets all run in turn until `isDone` or `untilMs`. */
   async runAll(isDone: () => boolean, untilMs: number): Promise<void> {
-    while (!isDone()) {
-      const [one] = await this.#ready();
+    for (;;) {
+      await this.#ready();
       if (isDone()) return;
+      const [one] = await this.#ready();
       if (one) {
         this.#parked.shift();
         one.go();
@@ -102,7 +106,8 @@ export class Interleaving {
 
   /** Once everybody who can go on by himself did. */
   async #ready(): Promise<readonly Parked[]> {
-    await new Promise((resolve) => setImmediate(resolve));
+    do await new Promise((resolve) => setImmediate(resolve));
+    while (this.#busy > 0);
     return this.#parked;
   }
 
@@ -118,7 +123,12 @@ export class Interleaving {
     const through = <K extends 'stat' | 'list' | 'readFile' | 'createFile' | 'rename' | 'removeFile' | 'removeTree'>(verb: K): Disk[K] =>
       (async (path: string, more: string & Uint8Array) => {
         await this.#turn(process, verb, path);
-        return (nodeDisk[verb] as (path: string, more: string & Uint8Array) => unknown)(path, more);
+        this.#busy++;
+        try {
+          return await (nodeDisk[verb] as (path: string, more: string & Uint8Array) => unknown)(path, more);
+        } finally {
+          this.#busy--;
+        }
       }) as Disk[K];
     return {
       ...nodeDisk,
