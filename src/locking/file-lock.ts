@@ -99,8 +99,10 @@ class FileLock implements ContextLock {
     const token = random.uuid();
     for (;;) {
       signal?.throwIfAborted();
+      const { isAnswered } = this.#queue;
       const passed = await this.#accept(this.#queue.token, watch);
       if (passed) return passed;
+      if (isAnswered) this.#queue.forget();
       const found = await disk.stat(this.#files.lock);
       if (!found || (await watch.takeOver(found, token))) {
         const hold = await this.#take(token, watch.host);

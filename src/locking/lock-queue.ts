@@ -49,10 +49,19 @@ export class LockQueue {
     return this.#waiting ? this.#seat?.tokenOf(this.#wait) : undefined;
   }
 
+  /** Whether a holder says that it offered the lock to the wait that goes on. */
+  get isAnswered(): boolean {
+    return this.#waiting && (this.#seat?.look().passed ?? 0) >= this.#wait;
+  }
+
+  /** Notes that what was offered to that wait is no more. */
+  forget(): void {
+    this.#waiting = false;
+  }
+
   /** Says that this process waits, unless it has said so; where there is no seat to be had it waits for a lock that is free. */
   async wait(self: Omit<LockOwner, 'token'>): Promise<void> {
-    if (this.#waiting && !this.#isAnswered) return;
-    this.#waiting = false;
+    if (this.#waiting) return;
     try {
       this.#seat ??= await this.#takeSeat(self);
     } catch (error) {
@@ -66,15 +75,14 @@ export class LockQueue {
 
   /** Says that nobody waits here any more. Never fails: at worst the lock is offered to nobody, and that is revoked. */
   async endWait(): Promise<void> {
-    if (!this.#waiting) return;
+    const isOpen = this.#waiting && !this.isAnswered;
     this.#waiting = false;
-    if (this.#isAnswered) return;
-    await this.#seat?.setWait(0).catch(() => undefined);
+    if (isOpen) await this.#seat?.setWait(0).catch(() => undefined);
   }
 
   /** Ends after `delayMs`, when the seat was written to, or when `signal` aborts. */
   sleep(delayMs: number, signal: AbortSignal | undefined): Promise<void> {
-    if (signal?.aborted || (this.#waiting && this.#isAnswered)) return Promise.resolve();
+    if (signal?.aborted || this.isAnswered) return Promise.resolve();
     return new Promise((resolve) => {
       const end = (): void => {
         cancel();
@@ -104,16 +112,12 @@ export class LockQueue {
     }
   }
 
-  get #isAnswered(): boolean {
-    return (this.#seat?.look().passed ?? 0) >= this.#wait;
-  }
-
   async #takeSeat(self: Omit<LockOwner, 'token'>): Promise<Seat> {
     const seat = await makeSeat(this.#path, { ...self, token: this.#token }, this.#ports.disk);
     this.#hears = false;
     this.#unwatch = this.#ports.disk.watch(this.#path, () => {
       this.#hears = true;
-      if (this.#waiting && this.#isAnswered) this.#wake();
+      if (this.isAnswered) this.#wake();
     });
     return seat;
   }

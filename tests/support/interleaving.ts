@@ -161,8 +161,9 @@ export class Interleaving {
       writeAt: async (bytes, offset) => {
         await this.#turn(process, 'writeAt', path);
         await file.writeAt(bytes, offset);
-        if (!this.hears) return;
-        for (const watcher of this.#watchers) if (watcher.path === path) this.#timers.push({ process: watcher.process, atMs: this.nowMs, fire: watcher.onChange });
+        if (this.hears) for (const watcher of this.#watchers) if (watcher.path === path) this.#timers.push({ process: watcher.process, atMs: this.nowMs, fire: watcher.onChange });
+        // What is read next may have been written by another meanwhile.
+        if (path.includes('.waiting.')) await this.#turn(process, 'wrote', path);
       },
       close: () => file.close(),
     };
