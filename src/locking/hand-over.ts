@@ -29,38 +29,41 @@ export async function offerLock(disk: Disk, files: LockFiles, holder: string, of
 }
 
 /** Accepts the lock that was offered, once; returns false when it was revoked. `isThere` looks at the lock's directory. */
-export async function acceptLock(disk: Disk, files: LockFiles, { owner: { token } }: OwnerRecord, isThere: () => boolean): Promise<boolean> {
+export async function acceptLock(disk: Disk, files: LockFiles, expected: OwnerRecord, isThere: () => boolean): Promise<boolean> {
   const file = await disk.open(files.owner, 'update');
   try {
     const offer = await readOpenRecord(file);
-    if (!offer?.offered || offer.owner.token !== token) return false;
+    if (!offer?.offered || offer.owner.token !== expected.owner.token) return false;
     const { offered: _, ...accepted } = offer;
     await overwriteOwnerRecord(file, accepted);
-    return !(await disk.stat(revocationOf(files, token))) && isThere();
+    return !(await disk.stat(revocationOf(files, offer))) && isThere();
   } finally {
     await closeQuietly(file);
   }
 }
 
-/** Calls `takeDown` unless the offer was accepted, is no more, or is revoked by somebody else; returns what that returns. */
-export async function revokeLock(disk: Disk, files: LockFiles, { owner: { token } }: OwnerRecord, takeDown: () => Promise<boolean>): Promise<boolean> {
-  const revocation = revocationOf(files, token);
+/**
+ * Calls `takeDown` unless the owner file says something else than `record` by now; returns what that returns. One does so at a
+ * time: undefined when another one is at it, or died over it.
+ */
+export async function revokeLock(disk: Disk, files: LockFiles, record: OwnerRecord | undefined, takeDown: () => Promise<boolean>): Promise<boolean | undefined> {
+  const revocation = revocationOf(files, record);
   try {
     await disk.createFile(revocation, new Uint8Array());
   } catch (error) {
-    if (isNameTaken(error)) return false;
+    if (isNameTaken(error)) return undefined;
     throw error;
   }
   try {
-    const record = await readOwnerRecord(disk, files);
-    return record?.offered === true && record.owner.token === token && (await takeDown());
+    const found = await readOwnerRecord(disk, files);
+    return found?.owner.token === record?.owner.token && found?.offered === record?.offered && (await takeDown());
   } finally {
     await disk.removeFile(revocation);
   }
 }
 
-/** Is there while that offer is revoked. */
-const revocationOf = ({ lock }: LockFiles, token: string): string => `${lock}.revoked.${token}`;
+/** Is there while that hold or offer is revoked. */
+export const revocationOf = (files: LockFiles, record: OwnerRecord | undefined): string => `${files.lock}.revoked.${record?.owner.token ?? 'unsigned'}`;
 
 /** What was written is written: a failure now must not be taken for one of writing. */
 async function closeQuietly(file: DiskFile): Promise<void> {

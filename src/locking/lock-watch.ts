@@ -9,7 +9,7 @@
 import type { Clock } from '../disk/clock.js';
 import type { Disk, FileStat } from '../disk/disk.js';
 import { codeOf } from '../disk/error-code.js';
-import { revokeLock } from './hand-over.js';
+import { revocationOf, revokeLock } from './hand-over.js';
 import type { Host } from './host.js';
 import { identityOf, type LockFiles } from './lock-files.js';
 import type { LockKind } from './lock.js';
@@ -34,6 +34,8 @@ const checkEveryMs = 5;
 const unsignedMs = 1500;
 /** For how long a lock that was passed on is left to a process that does not notice it, being busy with something else. */
 const offeredMs = 100;
+/** For how long somebody is left alone who removes a lock: that takes less than a millisecond. */
+const revokedMs = 50;
 /** A waiter that did not get to look for so long stood still itself, and the holder may have with it: it begins anew. */
 const stalledMs = 1000;
 
@@ -46,6 +48,7 @@ export class LockWatch {
   #touchedMs = 0;
   #lookedMs = 0;
   #nextCheckMs = 0;
+  #busySinceMs: number | undefined;
 
   constructor(options: LockWatchOptions) {
     this.#options = options;
@@ -70,6 +73,7 @@ export class LockWatch {
       this.#changedHandsMs = now;
       this.#nextCheckMs = now;
       this.#modifiedMs = 0;
+      this.#busySinceMs = undefined;
     }
     if (lock.modifiedMs !== this.#modifiedMs || now - this.#lookedMs >= stalledMs) {
       this.#modifiedMs = lock.modifiedMs;
@@ -78,11 +82,19 @@ export class LockWatch {
     this.#lookedMs = now;
     if (now < this.#nextCheckMs) return false;
     this.#nextCheckMs = now + checkEveryMs;
-    const { disk, files } = this.#options;
     const record = await this.#readRecord(now);
-    if (await this.#isAbandoned(record, now)) return this.remove(lock, record, token);
     const isUnnoticed = record?.offered === true && record.lock === identity && now - this.#touchedMs >= offeredMs;
-    return isUnnoticed && revokeLock(disk, files, record, () => this.remove(lock, record, token));
+    return (isUnnoticed || (await this.#isAbandoned(record, now))) && this.#revoke(lock, record, token, now);
+  }
+
+  /** Removes the lock unless somebody else is at it; one who died over it is not waited for. */
+  async #revoke(lock: FileStat, record: OwnerRecord | undefined, token: string, now: number): Promise<boolean> {
+    const { disk, files } = this.#options;
+    const isRemoved = await revokeLock(disk, files, record, () => this.remove(lock, record, token));
+    if (isRemoved === undefined && this.#busySinceMs === undefined) this.#busySinceMs = now;
+    if (isRemoved === undefined && now - this.#busySinceMs! >= revokedMs) await disk.removeFile(revocationOf(files, record));
+    if (isRemoved !== undefined) this.#busySinceMs = undefined;
+    return isRemoved === true;
   }
 
   /**
