@@ -117,14 +117,15 @@ export class FileLockHold implements LockHold {
     this.#lost ||= !directory.isOurs() || (record?.lock === directory.identity && !namesUs);
     if (this.#lost) return 'given back';
     await this.#free(namesUs);
-    return next ? 'yielded' : 'given back';
+    if (!next) return 'given back';
+    if (!this.#canReach(next)) await room.yieldTo(next).catch(() => undefined);
+    return 'yielded';
   }
 
   /** Returns undefined when the lock must be given back: it is lost, or whose turn it is cannot be told, or has no seat. */
   async #passOn(seat: Seat): Promise<Release | undefined> {
     const { owner, directory, files, disk, clock, isOverdue } = this.#options;
-    // Of a process on another host it is not known whether it lives, nor is its disk known to show it at once what is written here.
-    if (!seat.isWritable || seat.owner.host !== owner.host || isOverdue() || this.#lost || !directory.isOurs()) return undefined;
+    if (!this.#canReach(seat) || isOverdue() || this.#lost || !directory.isOurs()) return undefined;
     const { wait } = seat.look();
     const offer = { owner: { ...seat.owner, token: seat.tokenOf(wait) }, since: new Date(clock.now()).toISOString(), lock: directory.identity, offered: true };
     // An exit behind the next line must not take away what is another's.
@@ -139,6 +140,11 @@ export class FileLockHold implements LockHold {
       // The lock is the other's, which finds that out by itself when it is not told.
     }
     return 'passed on';
+  }
+
+  /** Of a process on another host it is not known whether it lives, nor is its disk known to show it at once what is written here. */
+  #canReach(seat: Seat): boolean {
+    return seat.isWritable && seat.owner.host === this.#options.owner.host;
   }
 
   async #takeDown(): Promise<boolean> {
