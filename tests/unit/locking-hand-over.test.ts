@@ -314,6 +314,7 @@ async function atRandom(seed: number, deaths: boolean): Promise<void> {
   let state = seed;
   const random = (below: number): number => ((state = (Math.imul(state, 1103515245) + 12345) >>> 0) >>> 8) % below;
   const scene = new Scene();
+  scene.steps.hears = seed % 4 > 0;
   const names = ['a', 'b', 'c', 'd'];
   const asked = new Map(names.map((name) => [name, 0]));
   for (const name of names) scene.ended.add(name);
