@@ -1,12 +1,13 @@
 import path from 'node:path';
 import type { Clock } from '../disk/clock.js';
-import type { Disk, DiskFile } from '../disk/disk.js';
+import type { Disk } from '../disk/disk.js';
+import { offerLock, revokeLock } from './hand-over.js';
 import type { Host } from './host.js';
 import type { LockFiles } from './lock-files.js';
 import type { LockHold, LockOwner } from './lock.js';
-import { overwriteOwnerRecord, readOpenRecord, readOwnerRecord, writeOwnerRecord, type OwnerRecord } from './owner.js';
+import { readOwnerRecord, writeOwnerRecord } from './owner.js';
 import { removed, removeLater, type HeldDirectory } from './proper-lockfile.js';
-import { readSeatOwner } from './seat.js';
+import { readSeatOwner, type Seat } from './seat.js';
 import type { WaitingRoom } from './waiting-room.js';
 
 export type FileLockHoldOptions = {
@@ -18,16 +19,20 @@ export type FileLockHoldOptions = {
   readonly clock: Clock;
   readonly host: Host;
   readonly room: WaitingRoom;
-  /** Whether no hold of this process came before it. */
+  /** Whether this process made no lock before it. */
   readonly isFirst: boolean;
-  /** The owner file, open, of a lock that was passed on. */
-  readonly ownerFile?: DiskFile;
-  /** Called when the lock was given back or passed on, and when nothing of it may be left in the folder. */
-  readonly onReleased: (how: 'passed on' | 'given back' | 'cleanly') => Promise<void>;
+  /** Whether the lock was passed on for so long that it is given back once, for those who wait without a seat. */
+  readonly isOverdue: () => boolean;
+  readonly onReleased: (how: Release) => Promise<void>;
 };
+
+/** What became of the lock: `'yielded'` is given back although somebody waits; `'cleanly'`, that nothing of it may be left in the folder. */
+export type Release = 'passed on' | 'yielded' | 'given back' | 'cleanly';
 
 /** `lost` looks at the directory when the last look is so long ago: a loss follows a stall, which is far longer. */
 const lookEveryMs = 50;
+/** Within this time a seat that is being made is whole. */
+const madeMs = 5000;
 
 export class FileLockHold implements LockHold {
   readonly #options: FileLockHoldOptions;
@@ -81,21 +86,6 @@ export class FileLockHold implements LockHold {
     }
   }
 
-  /**
-   * Says in the owner file that the lock, which was passed on, is held; returns false when somebody lost patience and took it
-   * away meanwhile. `offer` is what the last holder wrote.
-   */
-  async accept(offer: OwnerRecord): Promise<boolean> {
-    const { owner, directory, ownerFile } = this.#options;
-    await overwriteOwnerRecord(ownerFile!, { owner, since: offer.since, lock: directory.identity });
-    if (directory.isOurs()) return true;
-    // It may be put back: nobody must wait then until it is stale.
-    await overwriteOwnerRecord(ownerFile!, offer);
-    this.#released = true;
-    await directory.release({ keep: true });
-    return false;
-  }
-
   othersWait(): boolean {
     return this.#options.room.isAnybodyWaiting();
   }
@@ -104,10 +94,10 @@ export class FileLockHold implements LockHold {
     const { directory, files, onReleased } = this.#options;
     if (!this.#released) {
       this.#released = true;
-      const how = await this.#letGo().catch(() => 'not' as const);
       // What cannot be removed goes stale, and then others take it over.
-      await directory.release({ keep: how !== 'not' }).catch(() => undefined);
-      await onReleased(how === 'passed on' ? how : 'given back');
+      const how = await this.#letGo().catch(() => 'given back' as const);
+      await directory.release().catch(() => undefined);
+      await onReleased(how);
     }
     if (!cleanly) return;
     await onReleased('cleanly');
@@ -115,61 +105,76 @@ export class FileLockHold implements LockHold {
   }
 
   /** Passes the lock on, or frees its name, unless the lock is somebody else's by now. */
-  async #letGo(): Promise<'passed on' | 'given back'> {
-    const { owner, directory, files, disk, ownerFile } = this.#options;
-    const record = await (ownerFile ? readOpenRecord(ownerFile) : readOwnerRecord(disk, files));
+  async #letGo(): Promise<Release> {
+    const { owner, directory, files, disk, room } = this.#options;
+    await room.list().catch(() => undefined);
+    const next = room.next();
+    const passed = next && (await this.#passOn(next).catch(() => undefined));
+    if (passed) return passed;
+    const record = await readOwnerRecord(disk, files);
     const namesUs = record?.owner.token === owner.token;
     // Where inodes alone tell directories apart, the file of a new owner may be the only sign of a loss.
     this.#lost ||= !directory.isOurs() || (record?.lock === directory.identity && !namesUs);
     if (this.#lost) return 'given back';
-    if (namesUs && (await this.#passOn().catch(() => false))) return 'passed on';
+    await this.#free(namesUs);
+    if (!next) return 'given back';
+    if (!this.#canReach(next)) await room.yieldTo(next).catch(() => undefined);
+    return 'yielded';
+  }
+
+  /** Returns undefined when the lock must be given back: it is lost, or whose turn it is cannot be told, or has no seat. */
+  async #passOn(seat: Seat): Promise<Release | undefined> {
+    const { owner, directory, files, disk, clock, isOverdue } = this.#options;
+    if (!this.#canReach(seat) || isOverdue() || this.#lost || !directory.isOurs()) return undefined;
+    const { wait } = seat.look();
+    const offer = { owner: { ...seat.owner, token: seat.tokenOf(wait) }, since: new Date(clock.now()).toISOString(), lock: directory.identity, offered: true };
+    // An exit behind the next line must not take away what is another's.
+    directory.disown();
+    if (!(await offerLock(disk, files, owner.token, offer))) return undefined;
+    try {
+      await seat.setPassed(wait);
+      // Whoever stops waiting says so first and looks then for an offer: one of both sees the other.
+      const isOver = seat.look().wait !== wait;
+      if (isOver && (await revokeLock(disk, files, offer, () => this.#takeDown()))) return 'yielded';
+    } catch {
+      // The lock is the other's, which finds that out by itself when it is not told.
+    }
+    return 'passed on';
+  }
+
+  /** Of a process on another host it is not known whether it lives, nor is its disk known to show it at once what is written here. */
+  #canReach(seat: Seat): boolean {
+    return seat.isWritable && seat.owner.host === this.#options.owner.host;
+  }
+
+  async #takeDown(): Promise<boolean> {
+    if (!this.#options.directory.isOurs()) return false;
+    await this.#free(true);
+    return true;
+  }
+
+  async #free(namesUs: boolean): Promise<void> {
+    const { owner, files, disk } = this.#options;
     // First the file, then the directory: the other way round it could be the file of the next owner.
     if (namesUs) await disk.removeFile(files.owner);
     const aside = `${files.lock}.${owner.token}`;
     await disk.rename(files.lock, aside);
     removeLater(aside);
-    return 'given back';
-  }
-
-  /**
-   * Names the next owner in the owner file, and tells it. Returns false when nobody waits any more. The lock is never without
-   * an owner, so that whoever dies in between is noticed.
-   */
-  async #passOn(): Promise<boolean> {
-    const { directory, files, disk, clock, room } = this.#options;
-    await room.list();
-    let seat = room.next();
-    if (!seat) return false;
-    const file = this.#options.ownerFile ?? (await disk.open(files.owner, 'update'));
-    try {
-      for (; seat; seat = room.next()) {
-        const { wait } = seat.look();
-        const next = { ...seat.owner, token: seat.tokenOf(wait) };
-        await overwriteOwnerRecord(file, { owner: next, since: new Date(clock.now()).toISOString(), lock: directory.identity, offered: true });
-        await seat.setPassed(wait);
-        // Whoever ends its wait says so first and looks then whether the lock was passed on to it. One that waits again has had it.
-        if (seat.look().wait >= wait) return true;
-        const record = await readOpenRecord(file);
-        if (record?.owner.token !== next.token || !record.offered) return true;
-      }
-      return false;
-    } finally {
-      if (!this.#options.ownerFile) await file.close();
-    }
   }
 
   /** What processes left that died while they waited for the lock, took it, or took it over. */
   async #removeLeftovers(): Promise<void> {
-    const { files, disk, host } = this.#options;
+    const { files, disk, clock, host } = this.#options;
     const directory = path.dirname(files.lock);
     const prefix = `${path.basename(files.lock)}.`;
     for (const name of (await disk.list(directory)) ?? []) {
       const file = path.join(directory, name);
       if (!name.startsWith(prefix) || file === files.owner) continue;
       if (file.startsWith(files.waiting)) {
-        // One that is not whole is being made.
         const owner = await readSeatOwner(file, disk);
-        if (!owner || (await host.stateOf(owner)) !== 'dead') continue;
+        // One that is not whole is being made, or its maker died over it.
+        const isLeft = owner ? (await host.stateOf(owner)) === 'dead' : clock.now() - ((await disk.stat(file))?.modifiedMs ?? Infinity) >= madeMs;
+        if (!isLeft) continue;
       }
       await disk.removeTree(file);
     }

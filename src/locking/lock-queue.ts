@@ -1,34 +1,22 @@
 /*
- * How one lock waits in the queue: its own seat among those of others, and the lock that is passed on to it. Nothing of it is
- * on the disk before the first wait.
+ * How one lock waits in the queue: its own seat among those of others. Nothing of it is on the disk before the first wait.
  */
 import path from 'node:path';
 import type { Clock } from '../disk/clock.js';
-import type { Disk, DiskFile } from '../disk/disk.js';
+import type { Disk } from '../disk/disk.js';
 import { isOutOfDescriptors } from '../disk/error-code.js';
 import type { Random } from '../disk/random.js';
-import { identityOf, type LockFiles } from './lock-files.js';
+import { isNameTaken } from './lock-errors.js';
+import type { LockFiles } from './lock-files.js';
 import type { LockOwner } from './lock.js';
-import { readOpenRecord, type OwnerRecord } from './owner.js';
 import { makeSeat, type Seat } from './seat.js';
 import { WaitingRoom } from './waiting-room.js';
 
 export type LockQueuePorts = { readonly disk: Disk; readonly clock: Clock; readonly random: Random };
 
-/** A lock that was passed on. */
-export type LockOffer = {
-  /** What the owner file says. */
-  readonly record: OwnerRecord;
-  /** The owner file, open for writing over it; the queue closes it. */
-  readonly ownerFile: DiskFile;
-  /** When the lock's directory was last touched. */
-  readonly touchedMs: number;
-};
-
 export class LockQueue {
   /** The seats of all others. */
   readonly room: WaitingRoom;
-  readonly #files: LockFiles;
   readonly #ports: LockQueuePorts;
   readonly #token: string;
   readonly #path: string;
@@ -38,11 +26,9 @@ export class LockQueue {
   /** Number of the last wait, and whether it goes on. */
   #wait = 0;
   #waiting = false;
-  #ownerFile: DiskFile | undefined;
   #wake: () => void = () => undefined;
 
   constructor(files: LockFiles, ports: LockQueuePorts) {
-    this.#files = files;
     this.#ports = ports;
     this.#token = ports.random.uuid();
     this.#path = `${files.waiting}${this.#token}`;
@@ -54,48 +40,49 @@ export class LockQueue {
     return this.#hears;
   }
 
-  /** Says that this process waits, unless it has said so; without a free descriptor it waits for a lock that nobody wants. */
+  get isSeated(): boolean {
+    return this.#waiting;
+  }
+
+  /** The token by which the lock is offered to the wait that goes on; undefined when none does. */
+  get token(): string | undefined {
+    return this.#waiting ? this.#seat?.tokenOf(this.#wait) : undefined;
+  }
+
+  /** Whether a holder says that it offered the lock to the wait that goes on. */
+  get isAnswered(): boolean {
+    return this.#waiting && (this.#seat?.look().passed ?? 0) >= this.#wait;
+  }
+
+  /** Notes that what was offered to that wait is no more. */
+  forget(): void {
+    this.#waiting = false;
+  }
+
+  /** Says that this process waits, unless it has said so; where there is no seat to be had it waits for a lock that is free. */
   async wait(self: Omit<LockOwner, 'token'>): Promise<void> {
     if (this.#waiting) return;
     try {
       this.#seat ??= await this.#takeSeat(self);
     } catch (error) {
-      if (isOutOfDescriptors(error)) return;
+      if (isOutOfDescriptors(error) || isNameTaken(error)) return;
       throw error;
     }
-    await this.#seat.setWait(++this.#wait);
+    this.#wait = Math.max(this.#wait, this.#seat.look().passed) + 1;
+    await this.#seat.setWait(this.#wait);
     this.#waiting = true;
   }
 
-  /** Says that nobody waits here any more. Returns what was passed on before that was known: whoever does not want it passes it on. */
-  async endWait(): Promise<LockOffer | undefined> {
-    if (!this.#waiting || !this.#seat) return undefined;
-    if (!this.#isAnswered) await this.#seat.setWait(0);
-    const offer = await this.takeOffer();
+  /** Says that nobody waits here any more. Never fails: at worst the lock is offered to nobody, and that is revoked. */
+  async endWait(): Promise<void> {
+    const isOpen = this.#waiting && !this.isAnswered;
     this.#waiting = false;
-    return offer;
-  }
-
-  /** The lock if it was passed on to the wait that goes on. The wait is over then, also when that lock is no more. */
-  async takeOffer(): Promise<LockOffer | undefined> {
-    if (!this.#waiting || !this.#seat || !this.#isAnswered) return undefined;
-    this.#waiting = false;
-    const token = this.#seat.tokenOf(this.#wait);
-    let record = this.#ownerFile && (await readOpenRecord(this.#ownerFile));
-    if (record?.owner.token !== token) {
-      // Whoever makes the lock anew makes the owner file anew.
-      await this.#closeOwnerFile();
-      this.#ownerFile = await this.#openOwnerFile();
-      record = this.#ownerFile && (await readOpenRecord(this.#ownerFile));
-    }
-    if (!this.#ownerFile || !record?.offered || record.owner.token !== token) return undefined;
-    const found = await this.#ports.disk.stat(this.#files.lock);
-    return found && identityOf(found) === record.lock ? { record, ownerFile: this.#ownerFile, touchedMs: found.modifiedMs } : undefined;
+    if (isOpen) await this.#seat?.setWait(0).catch(() => undefined);
   }
 
   /** Ends after `delayMs`, when the seat was written to, or when `signal` aborts. */
   sleep(delayMs: number, signal: AbortSignal | undefined): Promise<void> {
-    if (this.#waiting && this.#isAnswered) return Promise.resolve();
+    if (signal?.aborted || this.isAnswered) return Promise.resolve();
     return new Promise((resolve) => {
       const end = (): void => {
         cancel();
@@ -112,7 +99,6 @@ export class LockQueue {
   /** Leaves nothing behind. The next wait begins with another seat. */
   async close(): Promise<void> {
     await this.room.close();
-    await this.#closeOwnerFile();
     const seat = this.#seat;
     this.#seat = undefined;
     this.#waiting = false;
@@ -126,35 +112,13 @@ export class LockQueue {
     }
   }
 
-  get #isAnswered(): boolean {
-    return (this.#seat?.look().passed ?? 0) >= this.#wait;
-  }
-
   async #takeSeat(self: Omit<LockOwner, 'token'>): Promise<Seat> {
     const seat = await makeSeat(this.#path, { ...self, token: this.#token }, this.#ports.disk);
     this.#hears = false;
     this.#unwatch = this.#ports.disk.watch(this.#path, () => {
       this.#hears = true;
-      if (this.#waiting && this.#isAnswered) this.#wake();
+      if (this.isAnswered) this.#wake();
     });
     return seat;
-  }
-
-  /** Undefined when it is gone: then so is the lock that was passed on. */
-  async #openOwnerFile(): Promise<DiskFile | undefined> {
-    try {
-      return await this.#ports.disk.open(this.#files.owner, 'update');
-    } catch (error) {
-      if (!isOutOfDescriptors(error)) return undefined;
-    }
-    // The seats are no longer needed, the lock is.
-    await this.close();
-    return this.#ports.disk.open(this.#files.owner, 'update');
-  }
-
-  async #closeOwnerFile(): Promise<void> {
-    const file = this.#ownerFile;
-    this.#ownerFile = undefined;
-    await file?.close();
   }
 }

@@ -9,10 +9,11 @@
 import type { Clock } from '../disk/clock.js';
 import type { Disk, FileStat } from '../disk/disk.js';
 import { codeOf } from '../disk/error-code.js';
+import { revocationOf, revokeLock } from './hand-over.js';
 import type { Host } from './host.js';
 import { identityOf, type LockFiles } from './lock-files.js';
 import type { LockKind } from './lock.js';
-import { readOwnerRecord } from './owner.js';
+import { readOwnerRecord, type OwnerRecord } from './owner.js';
 import { removeLater } from './proper-lockfile.js';
 
 export type LockWatchOptions = {
@@ -33,11 +34,10 @@ const checkEveryMs = 5;
 const unsignedMs = 1500;
 /** For how long a lock that was passed on is left to a process that does not notice it, being busy with something else. */
 const offeredMs = 100;
+/** For how long somebody is left alone who removes a lock: that takes less than a millisecond. */
+const revokedMs = 50;
 /** A waiter that did not get to look for so long stood still itself, and the holder may have with it: it begins anew. */
 const stalledMs = 1000;
-
-/** Whom the owner file of a lock names that may be taken over, and whether that one never noticed that it was passed on to it. */
-type Abandoned = { readonly token: string | undefined; readonly offered: boolean };
 
 export class LockWatch {
   readonly #options: LockWatchOptions;
@@ -48,6 +48,7 @@ export class LockWatch {
   #touchedMs = 0;
   #lookedMs = 0;
   #nextCheckMs = 0;
+  #busySinceMs: number | undefined;
 
   constructor(options: LockWatchOptions) {
     this.#options = options;
@@ -72,6 +73,7 @@ export class LockWatch {
       this.#changedHandsMs = now;
       this.#nextCheckMs = now;
       this.#modifiedMs = 0;
+      this.#busySinceMs = undefined;
     }
     if (lock.modifiedMs !== this.#modifiedMs || now - this.#lookedMs >= stalledMs) {
       this.#modifiedMs = lock.modifiedMs;
@@ -80,47 +82,65 @@ export class LockWatch {
     this.#lookedMs = now;
     if (now < this.#nextCheckMs) return false;
     this.#nextCheckMs = now + checkEveryMs;
-    const abandoned = await this.#isAbandoned(now);
-    return abandoned !== undefined && this.#remove(abandoned, token);
+    const record = await this.#readRecord(now);
+    const isUnnoticed = record?.offered === true && record.lock === identity && now - this.#touchedMs >= offeredMs;
+    return (isUnnoticed || (await this.#isAbandoned(record, now))) && this.#revoke(lock, record, token, now);
+  }
+
+  /** Removes the lock unless somebody else is at it; one who died over it is not waited for. */
+  async #revoke(lock: FileStat, record: OwnerRecord | undefined, token: string, now: number): Promise<boolean> {
+    const { disk, files } = this.#options;
+    const isRemoved = await revokeLock(disk, files, record, () => this.remove(lock, record, token));
+    if (isRemoved === undefined && this.#busySinceMs === undefined) this.#busySinceMs = now;
+    if (isRemoved === undefined && now - this.#busySinceMs! >= revokedMs) await disk.removeFile(revocationOf(files, record));
+    if (isRemoved !== undefined) this.#busySinceMs = undefined;
+    return isRemoved === true;
   }
 
   /**
    * How long to wait until the next look. Often while the lock changes hands, so that it does not lie idle in between, unless
-   * the waiter `hears` of that; rarely when it does not. A lease is waited for for days: gently, but so that one whose holder
+   * the waiter `hears` of that; rarely when it does not. Who has no seat must find the moment when it is free. A lease is waited for for days: gently, but so that one whose holder
    * dies is had within half a second.
    */
-  pollMs(hears: boolean): number {
+  pollMs({ hears, isSeated }: { readonly hears: boolean; readonly isSeated: boolean }): number {
     const quietMs = this.#options.clock.monotonic() - this.#changedHandsMs;
     if (this.#options.kind === 'lease') return Math.min(250, Math.max(20, quietMs / 10));
+    if (!isSeated) return 1;
     if (quietMs >= 1000) return 25;
     if (hears && quietMs >= 4) return heedfulPollMs;
     return quietMs < 50 ? 1 : 5;
   }
 
-  /** Returns what the owner file says, if anything, when the lock may be taken over; undefined when not. */
-  async #isAbandoned(now: number): Promise<Abandoned | undefined> {
-    const { files, disk, clock, host, staleMs } = this.#options;
-    const record = await readOwnerRecord(disk, files);
+  /** What the owner file says. Somebody lives who passed the lock on, or took it. */
+  async #readRecord(now: number): Promise<OwnerRecord | undefined> {
+    const record = await readOwnerRecord(this.#options.disk, this.#options.files);
     if (record?.owner.token !== this.#token) {
-      // Somebody lives who passed the lock on.
       this.#token = record?.owner.token;
       this.#touchedMs = now;
     }
-    // The holder may not have written its file yet; the one that lies there then names somebody else.
-    const signed = record?.lock === this.#identity;
-    const dead = signed && (await host.stateOf(record.owner)) === 'dead';
-    const old = clock.now() - this.#modifiedMs >= staleMs;
-    const enoughMs = signed ? (record.offered ? Math.min(offeredMs, staleMs) : staleMs) : old ? 0 : Math.min(unsignedMs, staleMs);
-    return dead || now - this.#touchedMs >= enoughMs ? { token: record?.owner.token, offered: record?.offered === true } : undefined;
+    return record;
   }
 
-  /** Removes the lock that was looked at, and no other: waiters that saw the same may have been faster, and hold it now. */
-  async #remove(abandoned: Abandoned, token: string): Promise<boolean> {
+  async #isAbandoned(record: OwnerRecord | undefined, now: number): Promise<boolean> {
+    const { clock, host, staleMs } = this.#options;
+    // The holder may not have written its file yet; the one that lies there then names somebody else.
+    const signed = record?.lock === this.#identity;
+    if (signed && (await host.stateOf(record.owner)) === 'dead') return true;
+    const old = clock.now() - this.#modifiedMs >= staleMs;
+    const enoughMs = signed ? staleMs : old ? 0 : Math.min(unsignedMs, staleMs);
+    return now - this.#touchedMs >= enoughMs;
+  }
+
+  /**
+   * Removes the lock that was looked at when the owner file said `record`, and no other: waiters that saw the same may have been
+   * faster, and hold it now. Returns whether it was removed.
+   */
+  async remove(lock: FileStat, record: OwnerRecord | undefined, token: string): Promise<boolean> {
     const { files, disk } = this.#options;
     const aside = `${files.lock}.${token}`;
-    if ((await readOwnerRecord(disk, files))?.owner.token !== abandoned.token) return false;
+    if ((await readOwnerRecord(disk, files))?.owner.token !== record?.owner.token) return false;
     const found = await disk.stat(files.lock);
-    if (!found || identityOf(found) !== this.#identity || found.modifiedMs !== this.#modifiedMs) return false;
+    if (!found || identityOf(found) !== identityOf(lock) || found.modifiedMs !== lock.modifiedMs) return false;
     try {
       await disk.rename(files.lock, aside);
     } catch (error) {
@@ -128,10 +148,7 @@ export class LockWatch {
       throw error;
     }
     const moved = await disk.stat(aside);
-    // Whoever takes notice of an offer says so first and looks then whether the lock is there: one of both sees the other.
-    const record = await readOwnerRecord(disk, files);
-    const isAccepted = abandoned.offered && record?.owner.token === abandoned.token && !record?.offered;
-    if (isAccepted || (moved && identityOf(moved) !== this.#identity)) {
+    if (moved && identityOf(moved) !== identityOf(lock)) {
       await disk.rename(aside, files.lock);
       return false;
     }

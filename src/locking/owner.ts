@@ -65,11 +65,11 @@ function encode({ owner, since, lock, offered }: OwnerRecord): Buffer {
   return Buffer.from(`${covered.slice(0, -1)},"checksum":${crc32(covered)}}`.padEnd(recordLength - 1) + '\n');
 }
 
-async function removeQuietly(disk: Disk, file: string): Promise<void> {
+export async function removeQuietly(disk: Disk, file: string): Promise<void> {
   try {
     await disk.removeFile(file);
   } catch {
-    // The first error tells more; the next process removes leftovers.
+    // The error that came first tells more; the next process removes leftovers.
   }
 }
 

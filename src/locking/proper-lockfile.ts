@@ -22,10 +22,12 @@ export type LockDirectoryOptions = {
 export type HeldDirectory = {
   /** What `identityOf` says of the directory. */
   readonly identity: string;
-  /** Whether the directory is still the one that this hold made. */
+  /** Whether the directory is still the one that this hold made, or was passed on to it. */
   isOurs(): boolean;
-  /** Ends the hold; removes the directory if it is ours, unless `keep` is true. @throws when the operating system refuses. */
-  release(options: { readonly keep: boolean }): Promise<void>;
+  /** From now on neither `release` nor an exit of the process removes the directory. */
+  disown(): void;
+  /** Ends the hold; removes the directory that it made, unless it was disowned. @throws when the operating system refuses. */
+  release(): Promise<void>;
 };
 
 /** Makes the directory `lockPath`; returns undefined when it is there already. @throws what the operating system says. */
@@ -45,10 +47,8 @@ export async function holdDirectory(lockPath: string, { key, staleMs, onLost }: 
     return {
       identity: guarded.identity(),
       isOurs: guarded.isOurs,
-      release({ keep }) {
-        if (keep) guarded.disown();
-        return unlock().catch(ignoreLost);
-      },
+      disown: guarded.disown,
+      release: () => unlock().catch(ignoreLost),
     };
   } catch (error) {
     if (codeOf(error) === 'ELOCKED' || isNameTaken(error)) return undefined;
@@ -79,8 +79,15 @@ export function adoptDirectory(lockPath: string, identity: string, touchedMs: nu
   return {
     identity,
     isOurs,
+    disown: () => undefined,
     release: async () => cancel(),
   };
+}
+
+/** Whether this user may touch the directory: only whom it belongs to may. True where the system does not tell. */
+export function canTouch(lockPath: string): boolean {
+  const user = process.geteuid?.() ?? 0;
+  return user === 0 || lockFileSystem.statSync(lockPath, { throwIfNoEntry: false })?.uid === user;
 }
 
 /**
@@ -123,8 +130,9 @@ function guardedFileSystem(lockPath: string, made = 'none'): { fileSystem: objec
     return stats ? identityOf({ ino: stats.ino, bornMs: stats.birthtimeMs }) : 'absent';
   };
   const isOurs = (): boolean => identify() === made;
+  let isDisowned = false;
   const removeOurs = (): void => {
-    if (isOurs()) rmdirSync(lockPath);
+    if (!isDisowned && isOurs()) rmdirSync(lockPath);
   };
   const fileSystem = {
     mkdir: (path: string, done: Done<void>) =>
@@ -137,7 +145,7 @@ function guardedFileSystem(lockPath: string, made = 'none'): { fileSystem: objec
     rmdir: (_path: string, done: Done<void>) => answer(done, removeOurs),
     rmdirSync: removeOurs,
   };
-  return { fileSystem, identity: () => made, isOurs, disown: () => (made = 'none') };
+  return { fileSystem, identity: () => made, isOurs, disown: () => void (isDisowned = true) };
 }
 
 function answer<T>(done: Done<T>, call: () => T): void {

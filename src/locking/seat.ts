@@ -6,9 +6,10 @@
  */
 import type { Disk, DiskFile } from '../disk/disk.js';
 import type { LockOwner } from './lock.js';
-import { parseOwner } from './owner.js';
+import { parseOwner, removeQuietly } from './owner.js';
 
-const digits = 10;
+/** Enough for every number that a wait can have. */
+const digits = 15;
 const passedAt = digits + 1;
 const ownerAt = passedAt + digits + 1;
 
@@ -17,14 +18,24 @@ export type SeatState = { readonly wait: number; readonly passed: number };
 
 /** Makes the seat `path` of `owner`, whose token tells it from every other. */
 export async function makeSeat(path: string, owner: LockOwner, disk: Disk): Promise<Seat> {
-  await disk.createFile(path, Buffer.from(`${numeral(0)} ${numeral(0)}\n${JSON.stringify(owner)}\n`));
-  return new Seat(await disk.open(path, 'update'), owner);
+  try {
+    await disk.createFile(path, Buffer.from(`${numeral(0)} ${numeral(0)}\n${JSON.stringify(owner)}\n`));
+    return new Seat(await disk.open(path, 'update'), owner, true);
+  } catch (error) {
+    await removeQuietly(disk, path);
+    throw error;
+  }
 }
 
-/** Opens another's seat; undefined when it is gone, or not whole yet. */
+/** Opens another's seat, for reading alone when it is another user's; undefined when it is gone, or not whole yet. */
 export async function openSeat(path: string, disk: Disk): Promise<Seat | undefined> {
   const owner = await readSeatOwner(path, disk);
-  return owner && new Seat(await disk.open(path, 'update'), owner);
+  if (!owner) return undefined;
+  try {
+    return new Seat(await disk.open(path, 'update'), owner, true);
+  } catch {
+    return new Seat(await disk.open(path, 'read'), owner, false);
+  }
 }
 
 export async function readSeatOwner(path: string, disk: Disk): Promise<LockOwner | undefined> {
@@ -33,13 +44,16 @@ export async function readSeatOwner(path: string, disk: Disk): Promise<LockOwner
 
 export class Seat {
   readonly owner: LockOwner;
+  /** Whether `setPassed` can succeed. */
+  readonly isWritable: boolean;
   readonly #file: DiskFile;
   readonly #bytes = Buffer.alloc(ownerAt);
   #state: SeatState = { wait: 0, passed: 0 };
 
-  constructor(file: DiskFile, owner: LockOwner) {
+  constructor(file: DiskFile, owner: LockOwner, isWritable: boolean) {
     this.#file = file;
     this.owner = owner;
+    this.isWritable = isWritable;
   }
 
   /** What it says, or said when it was last looked at if the disk answers only later. Never fails. */

@@ -14,11 +14,15 @@ export type WaitingRoomOptions = {
 
 /** How often it is looked for seats that came or went; those that are known are looked at whenever somebody asks. */
 const listEveryMs = 5;
+/** For how long a seat that cannot be answered counts as answered: whose it is may be dead. */
+const yieldedMs = 1000;
 
 /** The seats of all others that may wait for the lock. */
 export class WaitingRoom {
   readonly #options: WaitingRoomOptions;
   readonly #seats = new Map<string, Seat>();
+  /** Until when seats count as answered, by the tokens of their owners. */
+  readonly #yielded = new Map<string, number>();
   #listedMs = -Infinity;
   #listing: Promise<void> | undefined;
 
@@ -29,14 +33,20 @@ export class WaitingRoom {
   /** Whether anybody waits, as far as is known: who came just now is seen a moment later. */
   isAnybodyWaiting(): boolean {
     if (this.#options.clock.monotonic() - this.#listedMs >= listEveryMs) void this.list().catch(() => undefined);
-    for (const seat of this.#seats.values()) if (seat.isWaitedOn()) return true;
+    for (const seat of this.#seats.values()) if (this.#isWaitedOn(seat)) return true;
     return false;
   }
 
   /** Whose turn it is: that of the next that waits behind the own seat, in the order of names, round and round. */
   next(): Seat | undefined {
-    const waiting = [...this.#seats].filter(([, seat]) => seat.isWaitedOn()).sort(([a], [b]) => (a < b ? -1 : 1));
+    const waiting = [...this.#seats].filter(([, seat]) => this.#isWaitedOn(seat)).sort(([a], [b]) => (a < b ? -1 : 1));
     return (waiting.find(([name]) => name > this.#options.ownName) ?? waiting[0])?.[1];
+  }
+
+  /** Notes that the lock was given back for the one who waits there, whom it cannot be passed on to. */
+  async yieldTo(seat: Seat): Promise<void> {
+    if (seat.isWritable) await seat.setPassed(seat.look().wait);
+    else this.#yielded.set(seat.owner.token, this.#options.clock.monotonic() + yieldedMs);
   }
 
   /** Looks for seats that came or went. */
@@ -49,6 +59,10 @@ export class WaitingRoom {
     for (const seat of this.#seats.values()) await seat.close();
     this.#seats.clear();
     this.#listedMs = -Infinity;
+  }
+
+  #isWaitedOn(seat: Seat): boolean {
+    return seat.isWaitedOn() && this.#options.clock.monotonic() >= (this.#yielded.get(seat.owner.token) ?? -Infinity);
   }
 
   async #list(): Promise<void> {

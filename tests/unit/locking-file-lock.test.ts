@@ -3,6 +3,7 @@ import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { LockTimeoutError, StorageFailedError } from '../../src/core/errors.js';
 import { systemClock } from '../../src/disk/clock.js';
+import type { OpenMode } from '../../src/disk/disk.js';
 import { nodeDisk } from '../../src/disk/node-disk.js';
 import { systemRandom } from '../../src/disk/random.js';
 import { openFileLock } from '../../src/locking/file-lock.js';
@@ -32,6 +33,10 @@ async function leaveSeat(directory: string, owner: LockOwner): Promise<Seat> {
   const seat = await makeSeat(`${lockFilesOf(directory).waiting}${owner.token}`, owner, nodeDisk);
   await seat.setWait(1);
   return seat;
+}
+
+function refuse(): never {
+  throw Object.assign(new Error('EACCES: permission denied'), { code: 'EACCES' });
 }
 
 /** What is in the folder once what is removed in the background is gone. */
@@ -152,6 +157,39 @@ describe('a lock that somebody holds', () => {
     expect(next.takenOver).toBe(false);
     expect(next.othersWait()).toBe(false);
     await next.release();
+  });
+
+  test('is given back, once, for one that waited on another host and may be gone', async () => {
+    const directory = freshFolder();
+    const lock = open(directory);
+    const hold = await lock.acquire(0);
+    const seat = await leaveSeat(directory, { ...self, host: 'elsewhere', token: 'far' });
+    await hold.release();
+    expect(fs.existsSync(lockFilesOf(directory).lock)).toBe(false);
+    expect(seat.isWaitedOn()).toBe(false);
+    const again = await lock.acquire(5000);
+    expect(again).toMatchObject({ takenOver: false });
+    expect(again.othersWait()).toBe(false);
+    await again.release();
+  });
+
+  test('is given back, once a second at the most, for one whose seat is another user\'s and who may be gone', async () => {
+    const directory = freshFolder();
+    const disk = { ...nodeDisk, open: (file: string, mode: OpenMode) => (mode === 'update' && file.includes('.waiting.') ? refuse() : nodeDisk.open(file, mode)) };
+    const clock = { ...systemClock, monotonic: () => nowMs };
+    let nowMs = 0;
+    const lock = openFileLock(directory, { ...ports, disk, clock: { ...clock, timer: (ms, call, alive) => ((nowMs += ms), systemClock.timer(0, call, alive)) } });
+    await leaveSeat(directory, { ...self, token: 'strange' });
+    const waited: boolean[] = [];
+    for (let i = 0; i < 4; i++) {
+      const hold = await lock.acquire(5000);
+      hold.othersWait();
+      await systemClock.turn();
+      waited.push(hold.othersWait());
+      await hold.release();
+      if (i === 2) nowMs += 1000;
+    }
+    expect(waited).toEqual([true, false, false, true]);
   });
 
   test('is taken over from a process that died when it was passed on to it', async () => {
