@@ -165,41 +165,35 @@ export class ListedMatches extends SearchedList {
   }
 }
 
-/** Slots as they are stored: uint16, little-endian. */
-export class StoredMatches extends SearchedList {
+/** Slots as they are stored, from `start` on. */
+abstract class StoredList extends SearchedList {
   readonly count: number;
-  readonly #bytes: Uint8Array;
-  readonly #start: number;
+  protected readonly bytes: Uint8Array;
+  protected readonly start: number;
 
   constructor(bytes: Uint8Array, start: number, count: number) {
     super();
-    this.#bytes = bytes;
-    this.#start = start;
+    this.bytes = bytes;
+    this.start = start;
     this.count = count;
-  }
-
-  at(index: number): number {
-    const offset = this.#start + index * 2;
-    return this.#bytes[offset]! | (this.#bytes[offset + 1]! << 8);
   }
 }
 
-/** Slots as they are stored where two bytes have no room for them: uint32, little-endian. */
-export class WideMatches extends SearchedList {
-  readonly count: number;
-  readonly #bytes: Uint8Array;
-  readonly #start: number;
-
-  constructor(bytes: Uint8Array, start: number, count: number) {
-    super();
-    this.#bytes = bytes;
-    this.#start = start;
-    this.count = count;
-  }
-
+/** uint16, little-endian. */
+export class StoredMatches extends StoredList {
   at(index: number): number {
-    const offset = this.#start + index * 4;
-    return this.#bytes[offset]! | (this.#bytes[offset + 1]! << 8) | (this.#bytes[offset + 2]! << 16) | (this.#bytes[offset + 3]! << 24);
+    const { bytes } = this;
+    const offset = this.start + index * 2;
+    return bytes[offset]! | (bytes[offset + 1]! << 8);
+  }
+}
+
+/** uint32, little-endian: where two bytes have no room for them. */
+export class WideMatches extends StoredList {
+  at(index: number): number {
+    const { bytes } = this;
+    const offset = this.start + index * 4;
+    return bytes[offset]! | (bytes[offset + 1]! << 8) | (bytes[offset + 2]! << 16) | (bytes[offset + 3]! << 24);
   }
 }
 
