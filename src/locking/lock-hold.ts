@@ -126,7 +126,7 @@ export class FileLockHold implements LockHold {
   async #passOn(seat: Seat): Promise<Release | undefined> {
     const { owner, directory, files, disk, clock, isOverdue } = this.#options;
     if (!this.#canReach(seat) || isOverdue() || this.#lost || !directory.isOurs()) return undefined;
-    const { wait } = seat.look();
+    const { wait } = await seat.read();
     const offer = { owner: { ...seat.owner, token: seat.tokenOf(wait) }, since: new Date(clock.now()).toISOString(), lock: directory.identity, offered: true };
     // An exit behind the next line must not take away what is another's.
     directory.disown();
@@ -134,7 +134,7 @@ export class FileLockHold implements LockHold {
     try {
       await seat.setPassed(wait);
       // Whoever stops waiting says so first and looks then for an offer: one of both sees the other.
-      const isOver = seat.look().wait !== wait;
+      const isOver = (await seat.read()).wait !== wait;
       if (isOver && (await revokeLock(disk, files, offer, () => this.#takeDown()))) return 'yielded';
     } catch {
       // The lock is the other's, which finds that out by itself when it is not told.

@@ -68,7 +68,7 @@ export class LockQueue {
       if (isOutOfDescriptors(error) || isNameTaken(error)) return;
       throw error;
     }
-    this.#wait = Math.max(this.#wait, this.#seat.look().passed) + 1;
+    this.#wait = Math.max(this.#wait, (await this.#seat.read()).passed) + 1;
     await this.#seat.setWait(this.#wait);
     this.#waiting = true;
   }

@@ -68,6 +68,13 @@ export class Seat {
     return this.#state;
   }
 
+  /** What it says now, however long the disk takes: for decisions that rest on it. @throws what the disk throws. */
+  async read(): Promise<SeatState> {
+    await this.#file.read(this.#bytes, 0);
+    this.#parse();
+    return this.#state;
+  }
+
   isWaitedOn(): boolean {
     const { wait, passed } = this.look();
     return wait > passed;

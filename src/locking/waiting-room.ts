@@ -45,7 +45,7 @@ export class WaitingRoom {
 
   /** Notes that the lock was given back for the one who waits there, whom it cannot be passed on to. */
   async yieldTo(seat: Seat): Promise<void> {
-    if (seat.isWritable) await seat.setPassed(seat.look().wait);
+    if (seat.isWritable) await seat.setPassed((await seat.read()).wait);
     else this.#yielded.set(seat.owner.token, this.#options.clock.monotonic() + yieldedMs);
   }
 

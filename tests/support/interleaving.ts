@@ -1,6 +1,6 @@
 import { nodeDisk } from '../../src/disk/node-disk.js';
 import type { Clock } from '../../src/disk/clock.js';
-import type { Disk, DiskFile } from '../../src/disk/disk.js';
+import type { Awaitable, Disk, DiskFile } from '../../src/disk/disk.js';
 import { systemRandom } from '../../src/disk/random.js';
 import { openFileLock } from '../../src/locking/file-lock.js';
 import type { Host } from '../../src/locking/host.js';
@@ -157,16 +157,24 @@ export class Interleaving {
       stat: () => file.stat(),
       dataSync: () => file.dataSync(),
       // A look at a seat is answered at once, as by the real disk.
-      read: (target, offset) => (path.includes('.waiting.') ? file.read(target, offset) : this.#turn(process, 'read', path).then(() => file.read(target, offset))),
+      read: (target, offset) => (path.includes('.waiting.') ? this.#counted(() => file.read(target, offset)) : this.#turn(process, 'read', path).then(() => this.#counted(() => file.read(target, offset)))),
       writeAt: async (bytes, offset) => {
         await this.#turn(process, 'writeAt', path);
-        await file.writeAt(bytes, offset);
+        await this.#counted(() => file.writeAt(bytes, offset));
         if (this.hears) for (const watcher of this.#watchers) if (watcher.path === path) this.#timers.push({ process: watcher.process, atMs: this.nowMs, fire: watcher.onChange });
         // What is read next may have been written by another meanwhile.
         if (path.includes('.waiting.')) await this.#turn(process, 'wrote', path);
       },
-      close: () => file.close(),
+      close: () => this.#counted(() => file.close()),
     };
+  }
+
+  /** On a busy machine the disk takes its time now and then: then somebody is not at rest. */
+  #counted<T>(call: () => Awaitable<T>): Awaitable<T> {
+    const answer = call();
+    if (!(answer instanceof Promise)) return answer;
+    this.#busy++;
+    return answer.finally(() => this.#busy--);
   }
 
   #clock(process: string): Clock {
