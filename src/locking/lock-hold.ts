@@ -8,7 +8,7 @@ import type { LockHold, LockOwner } from './lock.js';
 import { readOwnerRecord, writeOwnerRecord } from './owner.js';
 import { removed, removeLater, type HeldDirectory } from './proper-lockfile.js';
 import { readSeatOwner, type Seat } from './seat.js';
-import type { WaitingRoom } from './waiting-room.js';
+import type { Turn, WaitingRoom } from './waiting-room.js';
 
 export type FileLockHoldOptions = {
   readonly owner: LockOwner;
@@ -108,7 +108,7 @@ export class FileLockHold implements LockHold {
   async #letGo(): Promise<Release> {
     const { owner, directory, files, disk, room } = this.#options;
     await room.list().catch(() => undefined);
-    const next = room.next();
+    const next = await room.next().catch(() => undefined);
     const passed = next && (await this.#passOn(next).catch(() => undefined));
     if (passed) return passed;
     const record = await readOwnerRecord(disk, files);
@@ -118,15 +118,14 @@ export class FileLockHold implements LockHold {
     if (this.#lost) return 'given back';
     await this.#free(namesUs);
     if (!next) return 'given back';
-    if (!this.#canReach(next)) await room.yieldTo(next).catch(() => undefined);
+    if (!this.#canReach(next.seat)) await room.yieldTo(next).catch(() => undefined);
     return 'yielded';
   }
 
   /** Returns undefined when the lock must be given back: it is lost, or whose turn it is cannot be told, or has no seat. */
-  async #passOn(seat: Seat): Promise<Release | undefined> {
+  async #passOn({ seat, wait }: Turn): Promise<Release | undefined> {
     const { owner, directory, files, disk, clock, isOverdue } = this.#options;
     if (!this.#canReach(seat) || isOverdue() || this.#lost || !directory.isOurs()) return undefined;
-    const { wait } = await seat.read();
     const offer = { owner: { ...seat.owner, token: seat.tokenOf(wait) }, since: new Date(clock.now()).toISOString(), lock: directory.identity, offered: true };
     // An exit behind the next line must not take away what is another's.
     directory.disown();

@@ -12,6 +12,9 @@ export type WaitingRoomOptions = {
   readonly ownName: string;
 };
 
+/** A seat, and the wait that goes on there. */
+export type Turn = { readonly seat: Seat; readonly wait: number };
+
 /** How often it is looked for seats that came or went; those that are known are looked at whenever somebody asks. */
 const listEveryMs = 5;
 /** For how long a seat that cannot be answered counts as answered: whose it is may be dead. */
@@ -33,19 +36,25 @@ export class WaitingRoom {
   /** Whether anybody waits, as far as is known: who came just now is seen a moment later. */
   isAnybodyWaiting(): boolean {
     if (this.#options.clock.monotonic() - this.#listedMs >= listEveryMs) void this.list().catch(() => undefined);
-    for (const seat of this.#seats.values()) if (this.#isWaitedOn(seat)) return true;
+    for (const seat of this.#seats.values()) if (seat.isWaitedOn() && !this.#isYielded(seat)) return true;
     return false;
   }
 
   /** Whose turn it is: that of the next that waits behind the own seat, in the order of names, round and round. */
-  next(): Seat | undefined {
-    const waiting = [...this.#seats].filter(([, seat]) => this.#isWaitedOn(seat)).sort(([a], [b]) => (a < b ? -1 : 1));
-    return (waiting.find(([name]) => name > this.#options.ownName) ?? waiting[0])?.[1];
+  async next(): Promise<Turn | undefined> {
+    const { ownName } = this.#options;
+    const seats = [...this.#seats].sort(([a], [b]) => (a < b ? -1 : 1));
+    const behind = seats.filter(([name]) => name > ownName);
+    for (const [, seat] of [...behind, ...seats.slice(0, seats.length - behind.length)]) {
+      const { wait, passed } = await seat.read();
+      if (wait > passed && !this.#isYielded(seat)) return { seat, wait };
+    }
+    return undefined;
   }
 
   /** Notes that the lock was given back for the one who waits there, whom it cannot be passed on to. */
-  async yieldTo(seat: Seat): Promise<void> {
-    if (seat.isWritable) await seat.setPassed((await seat.read()).wait);
+  async yieldTo({ seat, wait }: Turn): Promise<void> {
+    if (seat.isWritable) await seat.setPassed(wait);
     else this.#yielded.set(seat.owner.token, this.#options.clock.monotonic() + yieldedMs);
   }
 
@@ -61,8 +70,8 @@ export class WaitingRoom {
     this.#listedMs = -Infinity;
   }
 
-  #isWaitedOn(seat: Seat): boolean {
-    return seat.isWaitedOn() && this.#options.clock.monotonic() >= (this.#yielded.get(seat.owner.token) ?? -Infinity);
+  #isYielded(seat: Seat): boolean {
+    return this.#options.clock.monotonic() < (this.#yielded.get(seat.owner.token) ?? -Infinity);
   }
 
   async #list(): Promise<void> {

@@ -21,6 +21,8 @@ export class Interleaving {
   refuse: Refusal = () => undefined;
   /** Whether anybody hears of a write to a file that is watched. */
   hears = true;
+  /** Whether the disk takes its time for a look at a seat, so that what is known of it is what it said before. */
+  isSlow = false;
   nowMs = 0;
   readonly #dead = new Set<string>();
   #parked: Parked[] = [];
@@ -156,8 +158,11 @@ export class Interleaving {
       append: (bytes) => file.append(bytes),
       stat: () => file.stat(),
       dataSync: () => file.dataSync(),
-      // A look at a seat is answered at once, as by the real disk.
-      read: (target, offset) => (path.includes('.waiting.') ? this.#counted(() => file.read(target, offset)) : this.#turn(process, 'read', path).then(() => this.#counted(() => file.read(target, offset)))),
+      read: (target, offset) => {
+        if (!path.includes('.waiting.')) return this.#turn(process, 'read', path).then(() => this.#counted(() => file.read(target, offset)));
+        // A look at a seat takes no turn, and is answered at once by a disk that is not slow.
+        return this.#counted(() => (this.isSlow ? new Promise((resolve) => setImmediate(resolve)).then(() => file.read(target, offset)) : file.read(target, offset)));
+      },
       writeAt: async (bytes, offset) => {
         await this.#turn(process, 'writeAt', path);
         await this.#counted(() => file.writeAt(bytes, offset));
