@@ -28,7 +28,7 @@ import { whenReady } from '../disk/when-ready.js';
 
 /** Most heads fit into the first read. */
 const headReadBytes = 4096;
-/** The head counts as a page in the cache. */
+/** The head counts as a page in the cache, before all others. */
 const headPage = -1;
 
 export class BlockSegment implements Segment, PageOwner {
@@ -40,7 +40,8 @@ export class BlockSegment implements Segment, PageOwner {
   readonly #files: OpenFiles;
   readonly #cache: PageCache;
   readonly #format: SlotFormat;
-  readonly #pages = new Map<number, CachedPage>();
+  /** What is in memory of it, page `page` at `page` + 1: a list is asked faster than a map, and each event that is read asks. */
+  readonly #pages: (CachedPage | undefined)[] = [];
   #head: BlockHead | undefined;
 
   constructor(path: string, identity: BlockIdentity, files: OpenFiles, cache: PageCache) {
@@ -105,13 +106,13 @@ export class BlockSegment implements Segment, PageOwner {
 
   dropPage(page: number): void {
     if (page === headPage) this.#head = undefined;
-    this.#pages.delete(page);
+    this.#pages[page + 1] = undefined;
   }
 
   /** Gives up what it keeps in memory, and its file. */
   close(): void {
-    for (const cached of this.#pages.values()) this.#cache.remove(cached);
-    this.#pages.clear();
+    for (const cached of this.#pages) if (cached) this.#cache.remove(cached);
+    this.#pages.length = 0;
     this.#head = undefined;
     this.#files.forget(this.path);
   }
@@ -132,9 +133,10 @@ export class BlockSegment implements Segment, PageOwner {
   }
 
   #cached(page: number): Buffer | undefined {
-    const cached = this.#pages.get(page);
-    if (cached) cached.used = true;
-    return cached?.bytes;
+    const cached = this.#pages[page + 1];
+    if (!cached) return undefined;
+    cached.used = true;
+    return cached.bytes;
   }
 
   #page(head: BlockHead, page: number): Awaitable<Buffer> {
@@ -142,7 +144,7 @@ export class BlockSegment implements Segment, PageOwner {
   }
 
   #keep(page: number, bytes: Buffer): Buffer {
-    if (!this.#pages.has(page)) this.#pages.set(page, this.#cache.add(this, page, bytes));
+    this.#pages[page + 1] ??= this.#cache.add(this, page, bytes);
     return bytes;
   }
 
