@@ -61,14 +61,8 @@ export class BlockSegment implements Segment, PageOwner {
 
   matches(key: IndexKey): Awaitable<Matches | undefined> {
     const filter = this.#cached(0);
-    if (filter && !mayHold(filter, key.hash)) return undefined;
-    return whenReady(this.#readyHead(), (head) =>
-      whenReady(filter ?? this.#page(head, head.layout.keyFilter), (bytes) => {
-        if (!mayHold(bytes, key.hash)) return undefined;
-        const page = head.layout.keys + bucketOf(key.hash, head.layout.keyPages);
-        return whenReady(this.#page(head, page), (entries) => this.#findKey(head, entries, key));
-      }),
-    );
+    if (filter) return this.#matches(filter, key);
+    return whenReady(this.#readyHead(), (head) => whenReady(this.#page(head, head.layout.keyFilter), (read) => this.#matches(read, key)));
   }
 
   location(slot: number): Awaitable<EventLocation> {
@@ -117,7 +111,18 @@ export class BlockSegment implements Segment, PageOwner {
     this.#files.forget(this.path);
   }
 
-  #findKey(head: BlockHead, page: Buffer, { kind, hash, bytes }: IndexKey): Awaitable<Matches | undefined> {
+  #matches(filter: Buffer, key: IndexKey): Awaitable<Matches | undefined> {
+    if (!mayHold(filter, key.hash)) return undefined;
+    const head = this.#readyHead();
+    return head instanceof Promise ? head.then((late) => this.#findKey(late, key)) : this.#findKey(head, key);
+  }
+
+  #findKey(head: BlockHead, key: IndexKey): Awaitable<Matches | undefined> {
+    const page = this.#page(head, head.layout.keys + bucketOf(key.hash, head.layout.keyPages));
+    return page instanceof Promise ? page.then((late) => this.#findInPage(head, late, key)) : this.#findInPage(head, page, key);
+  }
+
+  #findInPage(head: BlockHead, page: Buffer, { kind, hash, bytes }: IndexKey): Awaitable<Matches | undefined> {
     const format = this.#format;
     for (let at = 0; at < page.length; ) {
       const count = slotCount(page, at);
