@@ -157,8 +157,8 @@ export class LedgerView {
    * texts are kept in memory for a while: for events that may be asked for again soon.
    */
   read(positions: readonly number[], { keep }: { keep: boolean }): Awaitable<SequencedEvent[]> {
+    if (keep) return this.#readAndKeep(positions);
     const events: SequencedEvent[] = [];
-    if (keep) return this.#readAndKeep(positions, events);
     const decode = ({ bytes, from, offsets }: RecordRun): void =>
       decodeRecords(bytes, offsets, (i) => positions[from + i]!, (event) => events.push(event));
     return whenReady(this.#readRecords(positions, decode), () => events);
@@ -196,26 +196,27 @@ export class LedgerView {
   }
 
   /** Reads what is not in memory, and puts all in order. */
-  #readAndKeep(positions: readonly number[], events: SequencedEvent[]): Awaitable<SequencedEvent[]> {
+  #readAndKeep(positions: readonly number[]): Awaitable<SequencedEvent[]> {
     // What is durable by now has its place for ever; other events may make room for others while they are read.
     const { durable } = this.ledger;
-    const known = positions.map((position) => this.#texts.get(position));
-    const missing = positions.filter((_, i) => known[i] === undefined);
-    const takeKnown = (): void => {
-      for (let text = known[events.length]; text !== undefined; text = known[events.length]) events.push(decodeText(text, positions[events.length]!));
-    };
-    takeKnown();
-    if (missing.length === 0) return events;
+    const known: (string | undefined)[] = [];
+    const missing: number[] = [];
+    for (const position of positions) {
+      const text = this.#texts.get(position);
+      known.push(text);
+      if (text === undefined) missing.push(position);
+    }
+    if (missing.length === 0) return inOrder(positions, known, []);
+    const read: SequencedEvent[] = [];
     const decode = ({ bytes, from, offsets }: RecordRun): void => {
       for (let i = 0; i < offsets.length; i++) {
         const position = missing[from + i]!;
         const text = recordText(bytes, offsets[i]!);
-        events.push(decodeText(text, position));
+        read.push(decodeText(text, position));
         if (position <= durable) this.#texts.add(position, text);
-        takeKnown();
       }
     };
-    return whenReady(this.#readRecords(missing, decode), () => events);
+    return whenReady(this.#readRecords(missing, decode), () => (missing.length === positions.length ? read : inOrder(positions, known, read)));
   }
 
   /** Hands the first records to `take`, as many as make one chunk of a stream. */
@@ -301,4 +302,16 @@ export class LedgerView {
     if (now - this.#unsyncable!.sinceMs >= quietMs && ledger.writtenPoint === mark) ledger.assumeDurable(mark);
     return ledger.durable;
   }
+}
+
+/** The events at `positions`: of those whose text is not `known` those in `read`, which may be the first of them only. */
+function inOrder(positions: readonly number[], known: readonly (string | undefined)[], read: readonly SequencedEvent[]): SequencedEvent[] {
+  const events: SequencedEvent[] = [];
+  let taken = 0;
+  for (let i = 0; i < positions.length; i++) {
+    const text = known[i];
+    if (text === undefined && taken === read.length) break;
+    events.push(text === undefined ? read[taken++]! : decodeText(text, positions[i]!));
+  }
+  return events;
 }

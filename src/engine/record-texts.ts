@@ -15,7 +15,7 @@ const maxTextCharacters = 64 * 1024;
 export class RecordTexts {
   /** By place. */
   readonly #positions = new Float64Array(places).fill(-1);
-  readonly #texts: string[] = [];
+  readonly #texts = new Array<string>(places).fill('');
   /** Set when a text is used: it then gets a second chance. */
   readonly #used = new Uint8Array(places);
   #characters = 0;

@@ -4,6 +4,7 @@
  */
 import type { ChainPoint, EventLocation } from '../core/stored.js';
 import type { Awaitable } from '../disk/disk.js';
+import { uint32At } from '../disk/numbers.js';
 import {
   BlockDamagedError,
   claimedHeadLength,
@@ -122,13 +123,14 @@ export class BlockSegment implements Segment, PageOwner {
     return page instanceof Promise ? page.then((late) => this.#findInPage(head, late, key)) : this.#findInPage(head, page, key);
   }
 
-  #findInPage(head: BlockHead, page: Buffer, { kind, hash, bytes }: IndexKey): Awaitable<Matches | undefined> {
+  #findInPage(head: BlockHead, page: Buffer, key: IndexKey): Awaitable<Matches | undefined> {
     const format = this.#format;
+    const { kind, hash } = key;
     for (let at = 0; at < page.length; ) {
       const count = slotCount(page, at);
       const start = keyStart(at);
       const behind = keyEnd(page, at);
-      if (page[at] === (hash & 0xff) && page.readUInt32LE(at) === hash && page[at + 4] === kind && behind - start === bytes.length && isAt(page, start, bytes)) {
+      if (page[at] === (hash & 0xff) && uint32At(page, at) === hash && page[at + 4] === kind && isAt(page, start, behind, key)) {
         if (!isLong(count)) return inlineMatches(page, behind, count, format);
         return whenReady(this.#page(head, head.layout.postings + page.readUInt32LE(behind)), (slots) => pageMatches(slots, count, format));
       }
@@ -189,8 +191,19 @@ export class BlockSegment implements Segment, PageOwner {
   }
 }
 
-/** Keys are short: a call out of JavaScript would take longer. */
-function isAt(page: Buffer, start: number, bytes: Buffer): boolean {
+/** Whether the bytes from `start` to `end` (exclusive) are the key's text. Keys are short: a call out of JavaScript would take longer. */
+function isAt(page: Buffer, start: number, end: number, key: IndexKey): boolean {
+  const { text } = key;
+  // As many bytes as characters: it is ASCII, or another.
+  if (end - start === text.length) {
+    for (let i = 0; i < text.length; i++) {
+      const code = text.charCodeAt(i);
+      if (page[start + i] !== code || code > 0x7f) return false;
+    }
+    return true;
+  }
+  const { bytes } = key;
+  if (end - start !== bytes.length) return false;
   for (let i = 0; i < bytes.length; i++) {
     if (page[start + i] !== bytes[i]) return false;
   }
@@ -199,5 +212,7 @@ function isAt(page: Buffer, start: number, bytes: Buffer): boolean {
 
 function locationIn(page: Buffer, index: number): EventLocation {
   const start = index * locationLength;
-  return { offset: page.readUInt32LE(start) + page.readUInt16LE(start + 4) * 0x1_0000_0000, length: page.readUInt32LE(start + 6) };
+  if (start + locationLength > page.length) throw new BlockDamagedError('has too short a page of locations');
+  const offset = uint32At(page, start) + (page[start + 4]! | (page[start + 5]! << 8)) * 0x1_0000_0000;
+  return { offset, length: uint32At(page, start + 6) };
 }
