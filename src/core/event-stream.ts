@@ -72,6 +72,32 @@ class SourcedStream implements EventStream {
   }
 }
 
+/**
+ * Hands each event to `visit`, in order, as `for await` would: but waits only for what is not there yet, where iterating waits
+ * for each event. What `visit` returns is waited for.
+ */
+export async function forEachEvent(events: AsyncIterable<SequencedEvent>, visit: (event: SequencedEvent) => void | Promise<void>): Promise<void> {
+  if (!(events instanceof SourcedStream)) {
+    for await (const event of events) await visit(event);
+    return;
+  }
+  const pass = events[Symbol.asyncIterator]();
+  try {
+    for (let max = firstChunk; ; max = Math.min(max * 4, largestChunk)) {
+      const next = pass.nextChunk(max);
+      const chunk = 'length' in next ? next : await next;
+      if (chunk.length === 0) return;
+      for (const event of chunk) {
+        const visiting = visit(event);
+        if (visiting) await visiting;
+        if (pass.isOver()) return;
+      }
+    }
+  } finally {
+    pass.close();
+  }
+}
+
 /** Iteration asks for few events first, so that the first comes soon, and for more and more, so that the rest comes fast. */
 const firstChunk = 64;
 const largestChunk = 1024;
@@ -158,6 +184,12 @@ class EventPass implements AsyncIterableIterator<SequencedEvent, undefined> {
       this.close();
       throw error;
     }
+  }
+
+  /** Whether it was closed meanwhile, be it by an abort. @throws the signal's reason. */
+  isOver(): boolean {
+    this.#tellAbort();
+    return this.#closed;
   }
 
   close(): void {
