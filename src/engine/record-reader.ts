@@ -34,30 +34,32 @@ export class RecordReader {
    * @throws LedgerCorruptError when a record is damaged.
    */
   read(positions: readonly number[], locations: readonly EventLocation[], limit: number, take: TakeRun): Awaitable<void> {
-    return this.#readFrom(0, positions, locations, limit, take);
+    return this.#readFrom(0, 0, positions, locations, limit, take);
   }
 
-  #readFrom(index: number, positions: readonly number[], locations: readonly EventLocation[], limit: number, take: TakeRun): Awaitable<void> {
-    let work = 0;
+  /** `worked` is what was done since the event loop ran last. */
+  #readFrom(index: number, worked: number, positions: readonly number[], locations: readonly EventLocation[], limit: number, take: TakeRun): Awaitable<void> {
+    let work = worked;
     for (let from = index; from < limit; ) {
       const run = nextRun(locations, from, limit);
       const room = this.#borrow(run.end - run.start);
       const bytes = room.subarray(0, run.end - run.start);
+      work += bytes.length + bytesPerRead;
       const reading = this.#file.read(bytes, run.start);
       if (reading instanceof Promise) {
-        return reading.then((count) => {
+        return reading.then(async (count) => {
           take({ bytes, from, offsets: verify(bytes, count, positions, locations, from, run) });
           this.#giveBack(room);
-          return this.#readFrom(run.to, positions, locations, limit, take);
+          if (work >= pieceBytes) await this.#breather.breathe();
+          return this.#readFrom(run.to, work >= pieceBytes ? 0 : work, positions, locations, limit, take);
         });
       }
       take({ bytes, from, offsets: verify(bytes, reading, positions, locations, from, run) });
       this.#giveBack(room);
       from = run.to;
-      work += bytes.length + bytesPerRead;
       if (work < pieceBytes) continue;
       work = 0;
-      if (this.#breather.isDue) return this.#breather.breathe().then(() => this.#readFrom(run.to, positions, locations, limit, take));
+      if (this.#breather.isDue) return this.#breather.breathe().then(() => this.#readFrom(run.to, 0, positions, locations, limit, take));
     }
   }
 
