@@ -1,6 +1,6 @@
 import { enrolment, notEnrolledYet } from '../lib/dataset.mjs';
 import { expectEqual } from '../lib/guards.mjs';
-import { percentiles, secondsOf, warmUpMs } from '../lib/statistics.mjs';
+import { nextWarmUpMs, percentiles, secondsOf } from '../lib/statistics.mjs';
 
 /**
  * 64 callers, each with one conditional append in flight. For a synchronous rival that is one after another.
@@ -8,7 +8,7 @@ import { percentiles, secondsOf, warmUpMs } from '../lib/statistics.mjs';
  */
 export async function measure({ open, fresh, smoke }) {
   const callers = 64;
-  const durationMs = smoke ? 50 : 800;
+  const durationMs = smoke ? 50 : 300;
   const store = await open(fresh);
   const positions = new Set();
   const made = new Array(callers).fill(0);
@@ -35,7 +35,7 @@ export async function measure({ open, fresh, smoke }) {
       );
     });
 
-  await run(smoke ? 20 : warmUpMs);
+  await run(Math.max(20, nextWarmUpMs(smoke)));
   times = [];
   const seconds = await run(durationMs);
   const all = made.reduce((sum, count) => sum + count, 0);

@@ -7,7 +7,7 @@ const racers = 4;
 
 /** Four processes on one store, each with one conditional append in flight. @param {import('../lib/context.mjs').Context} context */
 export async function measure({ rival, open, fresh, smoke }) {
-  const durationMs = smoke ? 300 : 1000;
+  const durationMs = smoke ? 300 : 500;
   const store = await open(fresh);
   await store.append(enrolment('first', 0));
   await store.close();
