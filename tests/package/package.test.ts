@@ -80,7 +80,7 @@ describe('the package', () => {
     const licences = fs.readFileSync(path.join(root, 'dist/licences.txt'), 'utf8');
     const chunks = fs.readdirSync(path.join(root, 'dist/chunks')).map((file) => fs.readFileSync(path.join(root, 'dist/chunks', file), 'utf8'));
     const contained = chunks.flatMap((text) => Array.from(text.matchAll(/^\/\/ (?:#region )?node_modules\/([^/]+)\//gm), ([, name]) => name!));
-    expect(new Set(contained)).toEqual(new Set(['async-mutex', 'graceful-fs', 'proper-lockfile', 'retry', 'signal-exit']));
+    expect(new Set(contained)).toEqual(new Set(['async-mutex', 'proper-lockfile', 'retry', 'signal-exit']));
     for (const name of contained) expect(licences).toMatch(new RegExp(`^${name} [0-9.]+\\n\\n.*(License|Copyright)`, 'm'));
   });
 
@@ -110,6 +110,14 @@ describe('the package', () => {
       console.log(loaded.length);
       await store.close();`;
     expect(run(project(), 'lazy.mjs', text)).toBe('0\n');
+  });
+
+  test('leaves the calls of the file system as they are, when it takes a lock too', () => {
+    const text = `import fs from 'node:fs';
+      const before = { ...fs };
+      ${use}
+      console.log(Object.keys(before).filter((name) => fs[name] !== before[name]).join());`;
+    expect(run(project(), 'unpatched.mjs', `import { openStore } from 'opossum-store';\n${text}`)).toBe('world\n\n');
   });
 
   test('has types that strict projects can use', () => {
