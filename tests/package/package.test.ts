@@ -49,6 +49,12 @@ describe('the package', () => {
     expect(fs.readFileSync(path.join(root, 'dist/cli/main.js'), 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/);
   });
 
+  test('is plain ASCII, which V8 loads faster', () => {
+    const scripts = files.filter((file) => file.endsWith('.js'));
+    expect(scripts.length).toBeGreaterThan(10);
+    expect(scripts.filter((file) => /[^\0-\x7f]/.test(fs.readFileSync(path.join(root, file), 'utf8')))).toEqual([]);
+  });
+
   test('is imported by ES modules', () => {
     expect(run(project(), 'app.mjs', `import { openStore } from 'opossum-store';${use}`)).toBe('world\n');
   });
