@@ -1,5 +1,5 @@
-/** Two generations of so many characters at most: about twenty thousand small events. */
-const generationCharacters = 4 * 1024 * 1024;
+/** Two generations of so many characters at most: about forty thousand small events. */
+const generationCharacters = 8 * 1024 * 1024;
 /** What an entry takes besides its text. */
 const overheadCharacters = 64;
 /** Large events would drive out many small ones. */
