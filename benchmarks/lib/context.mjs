@@ -1,10 +1,10 @@
 /**
  * What a measurement gets to know.
  * @typedef {object} Spec
- * @property {readonly string[]} measurements names of those that this process makes, one after another, keys of `measurements`
+ * @property {string} measurement name of the measurement, a key of `measurements`
  * @property {string} rival a file in `rivals/`, or `disk` for the disk itself
  * @property {number} size events in the prepared store
- * @property {string} fresh a folder that does not exist yet, for this process alone
+ * @property {string} fresh a folder that does not exist yet, for this measurement alone
  * @property {string} prepared folder of the rival's store that holds the data set
  * @property {import('./truth.mjs').Truth} truth what is in it
  * @property {number} round counted from 0
@@ -17,7 +17,7 @@
  * @property {Record<string, number>} values
  * @property {import('./statistics.mjs').Percentiles} [latencies] in ms
  * @property {Record<string, unknown>} [notes]
- * @property {number} [peakBytes] the most memory that the process had taken by then
+ * @property {number} [peakBytes] the most memory that the process took
  */
 
 /** @param {string} rival @returns {Promise<{ open: (folder: string) => any }>} */

@@ -1,8 +1,4 @@
-/**
- * `from`: the smallest store for which it says anything. `together`: neighbours that say the same share a process, to whose
- * start each alone would add little; each opens the store anew, and they have the same rivals and rounds.
- * @typedef {{ rivals: readonly string[], sized: boolean, rounds?: 'once' | 'once when large', from?: number, together?: string }} Measurement
- */
+/** `from`: the smallest store for which it says anything. @typedef {{ rivals: readonly string[], sized: boolean, rounds?: 'once' | 'once when large', from?: number }} Measurement */
 
 const stores = ['opossum', 'opossum-bare', 'sqlite', 'lmdb', 'original'];
 
@@ -32,12 +28,11 @@ export const measurements = {
   'race-processes': { rivals: inOneProcess, sized: false, rounds: 'once' },
   decide: { rivals: ['opossum'], sized: false, rounds: 'once' },
   import: { rivals: stores, sized: true, rounds: 'once when large' },
-  // From those that take the least memory to those that take the most.
-  last: { rivals: stores, sized: true, together: 'reads' },
-  'two-tags': { rivals: stores, sized: true, together: 'reads' },
-  tag: { rivals: stores, sized: true, together: 'reads' },
-  scan: { rivals: stores, sized: true, together: 'reads' },
-  type: { rivals: stores, sized: true, together: 'reads' },
+  last: { rivals: stores, sized: true },
+  'two-tags': { rivals: stores, sized: true },
+  tag: { rivals: stores, sized: true },
+  scan: { rivals: stores, sized: true },
+  type: { rivals: stores, sized: true },
   'cold-open': { rivals: inOneProcess, sized: true },
   idle: { rivals: inOneProcess, sized: true, rounds: 'once' },
   // A thousand appends at least, or there is no p99.9.
@@ -54,17 +49,4 @@ const isBeside = (rival) => rival.endsWith('-group');
 export function roundsOf(name, rival, rounds, isLargest) {
   const limit = isBeside(rival) ? 'once' : measurements[name]?.rounds;
   return limit === 'once' || (limit === 'once when large' && isLargest) ? 1 : rounds;
-}
-
-/** Those that share a process, process by process. @param {readonly string[]} names */
-export function inProcesses(names) {
-  /** @type {[string, ...string[]][]} */
-  const processes = [];
-  for (const name of names) {
-    const together = measurements[name]?.together;
-    const last = processes.at(-1);
-    if (together && last && measurements[last[0]]?.together === together) last.push(name);
-    else processes.push([name]);
-  }
-  return processes;
 }

@@ -8,10 +8,10 @@ import path from 'node:path';
 const timeoutMs = (size) => 10 * 60 * 1000 * Math.max(1, size / 2_000_000);
 
 /**
- * Runs a process that measures, after the disk has written what earlier ones left behind.
+ * Runs one measurement in a process of its own, after the disk has written what earlier ones left behind.
  * @param {Spec} spec
  * @param {string | undefined} profileFolder
- * @returns {Promise<Measured[]>} of each of its measurements
+ * @returns {Promise<Measured>}
  */
 export async function runMeasurement(spec, profileFolder) {
   if (process.platform !== 'win32' && !spec.smoke) spawnSync('sync');
@@ -21,13 +21,13 @@ export async function runMeasurement(spec, profileFolder) {
   });
   running.add(child);
   const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs(spec.size));
-  /** @type {Measured[] | undefined} */
+  /** @type {Measured | undefined} */
   let measured;
-  child.on('message', (message) => (measured = /** @type {Measured[]} */ (message)));
+  child.on('message', (message) => (measured = /** @type {Measured} */ (message)));
   const code = await new Promise((resolve) => child.once('close', (status, signal) => resolve(status ?? signal)));
   clearTimeout(timer);
   running.delete(child);
-  if (code !== 0 || !measured) throw new Error(`measuring ${spec.measurements.join(', ')} of ${spec.rival} (${spec.size} events) failed with ${code}`);
+  if (code !== 0 || !measured) throw new Error(`measurement ${spec.measurement} of ${spec.rival} (${spec.size} events) failed with ${code}`);
   return measured;
 }
 
@@ -39,7 +39,7 @@ export function stopMeasurements() {
 }
 
 /** @param {Spec} spec @param {string} folder */
-function profileArguments({ measurements, size, round }, folder) {
-  const name = `${measurements.join('+')}-${size}-${round}.cpuprofile`;
+function profileArguments({ measurement, size, round }, folder) {
+  const name = `${measurement}-${size}-${round}.cpuprofile`;
   return ['--cpu-prof', `--cpu-prof-dir=${folder}`, `--cpu-prof-name=${path.basename(name)}`];
 }

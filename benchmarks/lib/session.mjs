@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { inProcesses, isQuadratic, measurements, roundsOf } from './measurements.mjs';
+import { isQuadratic, measurements, roundsOf } from './measurements.mjs';
 import { runMeasurement } from './run-measurement.mjs';
 import { countTruth } from './truth.mjs';
 
@@ -19,7 +19,7 @@ export async function runAll(options, folder, tell) {
   const wanted = Object.entries(measurements).filter(([name]) => options.rows.some(({ measurement }) => measurement === name));
   const session = new Session(options, folder, tell);
   const field = { rivals: options.rivals.filter((rival) => !isQuadratic(rival)), rounds: options.rounds };
-  for (const [name, { sized }] of wanted) if (!sized) await session.measure([name], undefined, field);
+  for (const [name, { sized }] of wanted) if (!sized) await session.measure(name, undefined, field);
   const sized = wanted.filter(([, measurement]) => measurement.sized).map(([name]) => name);
   if (sized.length > 0 && field.rivals.length > 0) for (const size of options.sizes) await session.measureSize(size, sized, field);
   // The last, since it replaces thousands of files, which is as bad as deleting them.
@@ -42,7 +42,7 @@ class Session {
   #made = 0;
   /** @type {import('./truth.mjs').Truth} */
   #truth = { size: 0, touched: 0, tenth: 0, lastOfType: {}, jsonBytes: 0 };
-  /** The imports that made the prepared stores are the first round of the import. @type {Map<string, Measured[]>} */
+  /** The imports that made the prepared stores are the first round of the import. @type {Map<string, Measured>} */
   #firstImports = new Map();
 
   /** @param {import('./options.mjs').Options} options @param {string} folder @param {(line: string) => void} tell */
@@ -55,7 +55,7 @@ class Session {
   /** Between the others, since what a disk can do changes with what it did before. */
   async measureDisk() {
     this.#tell('disk');
-    this.#disk.rounds.push(...(await this.#run(['disk'], 'disk', this.#disk.rounds.length, 1, this.#nextFolder())));
+    this.#disk.rounds.push(await this.#run('disk', 'disk', this.#disk.rounds.length, 1, this.#nextFolder()));
   }
 
   /** @param {number} size @param {readonly string[]} names of measurements @param {Field} field */
@@ -66,37 +66,34 @@ class Session {
     // Whatever is measured needs the stores that importing makes.
     for (const rival of rivalsOf('import', field)) {
       this.#tell(`prepare ${size} events ${rival}`);
-      this.#firstImports.set(rival, await this.#run(['import'], rival, 0, field.rounds, this.#prepared(rival)));
+      this.#firstImports.set(rival, await this.#run('import', rival, 0, field.rounds, this.#prepared(rival)));
     }
-    const possible = names.filter((name) => this.#options.smoke || size >= (measurements[name]?.from ?? 0));
-    for (const together of inProcesses(possible)) await this.measure(together, size, field);
+    for (const name of names) if (this.#options.smoke || size >= (measurements[name]?.from ?? 0)) await this.measure(name, size, field);
   }
 
-  /** @param {readonly [string, ...string[]]} names of measurements that share a process @param {number | undefined} size @param {Field} field */
-  async measure(names, size, field) {
-    const [measurement] = names;
+  /** @param {string} measurement @param {number | undefined} size @param {Field} field */
+  async measure(measurement, size, field) {
     const rivals = rivalsOf(measurement, field);
-    const series = names.map((name) => rivals.map((rival) => ({ measurement: name, size, rival, rounds: /** @type {Measured[]} */ ([]) })));
+    const series = rivals.map((rival) => ({ measurement, size, rival, rounds: /** @type {Measured[]} */ ([]) }));
     const isLargest = size === Math.max(...this.#options.sizes);
     for (let round = 0; round < field.rounds; round++) {
-      for (const [i, rival] of rivals.entries()) {
+      for (const { rival, rounds } of series) {
         const count = roundsOf(measurement, rival, field.rounds, isLargest);
         if (round >= count) continue;
         const first = measurement === 'import' && round === 0 ? this.#firstImports.get(rival) : undefined;
-        if (!first) this.#tell(`${names.join(', ')}${size === undefined ? '' : ` ${size} events`} ${rival} ${round + 1}/${count}`);
-        const measured = first ?? (await this.#run(names, rival, round, count, this.#nextFolder()));
-        for (const [n, one] of measured.entries()) series[n]?.[i]?.rounds.push(one);
+        if (!first) this.#tell(`${measurement}${size === undefined ? '' : ` ${size} events`} ${rival} ${round + 1}/${count}`);
+        rounds.push(first ?? (await this.#run(measurement, rival, round, count, this.#nextFolder())));
       }
     }
-    this.series.push(...series.flat());
+    this.series.push(...series);
   }
 
-  /** @param {readonly string[]} names @param {string} rival @param {number} round @param {number} rounds @param {string} fresh */
-  #run(names, rival, round, rounds, fresh) {
+  /** @param {string} measurement @param {string} rival @param {number} round @param {number} rounds @param {string} fresh */
+  #run(measurement, rival, round, rounds, fresh) {
     const { smoke, prof } = this.#options;
     const prepared = this.#prepared(rival);
     const truth = this.#truth;
-    return runMeasurement({ measurements: names, rival, size: truth.size, fresh, prepared, truth, round, rounds, smoke }, rival === 'opossum' ? prof : undefined);
+    return runMeasurement({ measurement, rival, size: truth.size, fresh, prepared, truth, round, rounds, smoke }, rival === 'opossum' ? prof : undefined);
   }
 
   /** @param {string} rival */

@@ -43,19 +43,8 @@ export async function secondsOf(operation) {
   return (performance.now() - start) / 1000;
 }
 
-/**
- * What is measured afterwards is a process that has been at it for a while; what the first calls take has rows of its own.
- * What a process does first takes longest to get there, since everything else finds most of its code compiled.
- */
-const warmUpMs = { first: 250, later: 100 };
-let isWarm = false;
-
-/** How long to warm up now, unless it is all a rehearsal. @param {boolean} smoke */
-export function nextWarmUpMs(smoke) {
-  const ms = isWarm ? warmUpMs.later : warmUpMs.first;
-  isWarm = true;
-  return smoke ? 0 : ms;
-}
+/** What is measured afterwards is a process that has been at it for a while; what the first calls take has rows of its own. */
+export const warmUpMs = 250;
 
 /** How long what can be repeated at will is measured: the same time whoever the rival is. */
 const measuredMs = 100;
@@ -84,7 +73,7 @@ export async function timeRepeated({ count, smoke }, operation) {
  * @param {(i: number) => unknown} operation
  */
 export async function warmUp({ count, smoke }, operation) {
-  const end = performance.now() + nextWarmUpMs(smoke);
+  const end = performance.now() + (smoke ? 0 : warmUpMs);
   let done = 0;
   for (; done < count || performance.now() < end; done++) {
     const pending = operation(done);

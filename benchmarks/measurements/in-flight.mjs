@@ -1,6 +1,6 @@
 import { enrolment, notEnrolledYet } from '../lib/dataset.mjs';
 import { expectEqual } from '../lib/guards.mjs';
-import { nextWarmUpMs, percentiles, secondsOf } from '../lib/statistics.mjs';
+import { percentiles, secondsOf, warmUpMs } from '../lib/statistics.mjs';
 
 /**
  * 64 callers, each with one conditional append in flight. For a synchronous rival that is one after another.
@@ -35,7 +35,7 @@ export async function measure({ open, fresh, smoke }) {
       );
     });
 
-  await run(Math.max(20, nextWarmUpMs(smoke)));
+  await run(smoke ? 20 : warmUpMs);
   times = [];
   const seconds = await run(durationMs);
   const all = made.reduce((sum, count) => sum + count, 0);
