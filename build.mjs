@@ -22,7 +22,7 @@ const banner = ({ moduleIds }) => (moduleIds.some((id) => /node_modules[\\/]prop
 const output = { format: 'esm', entryFileNames: '[name].js', chunkFileNames: 'chunks/[name]-[hash].js' };
 
 // Chunks are named by what they hold: those of the last build would be packed along.
-for (const folder of ['dist', 'tests/.built']) fs.rmSync(folder, { recursive: true, force: true });
+for (const folder of ['dist/chunks', 'tests/.built']) fs.rmSync(folder, { recursive: true, force: true });
 
 await build([
   {

@@ -5,8 +5,8 @@ import { percentiles, secondsOf, timeEach } from '../lib/statistics.mjs';
 
 /** What the disk itself can do, with the fewest calls that do it. @param {import('../lib/context.mjs').Context} context */
 export async function measure({ fresh, smoke }) {
-  const appends = smoke ? 50 : 1000;
-  const files = smoke ? 200 : 5000;
+  const appends = smoke ? 50 : 300;
+  const files = smoke ? 200 : 1000;
   mkdirSync(fresh, { recursive: true });
   const latencies = percentiles(await appendAndSync(path.join(fresh, 'log'), appends));
   const asynchronous = percentiles(await appendAndSyncAsynchronously(path.join(fresh, 'log-async'), appends));
