@@ -1,16 +1,10 @@
-/* A fresh process that opens a store, asks one query and ends: node opener.mjs RIVAL FOLDER; `none` opens nothing. */
+/* A fresh process that opens a store, asks one query and ends: node opener.mjs RIVAL FOLDER. */
 const [, , rival = '', folder = ''] = process.argv;
 const start = performance.now();
-let loaded = start;
-let answered = start;
-let found = 0;
-
-if (rival !== 'none') {
-  const { open } = await import(`./rivals/${rival}.mjs`);
-  loaded = performance.now();
-  const store = await open(folder);
-  found = (await store.query({ items: [{ tags: ['course:needle-0'] }] })).length;
-  answered = performance.now();
-  await store.close();
-}
+const { open } = await import(`./rivals/${rival}.mjs`);
+const loaded = performance.now();
+const store = await open(folder);
+const found = (await store.query({ items: [{ tags: ['course:needle-0'] }] })).length;
+const answered = performance.now();
+await store.close();
 process.send?.({ loadMs: loaded - start, openMs: answered - loaded, found }, () => process.disconnect?.());

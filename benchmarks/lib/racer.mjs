@@ -6,18 +6,26 @@ const [, , rival = '', folder = '', racer = ''] = process.argv;
 const { open } = await loadRival(rival);
 const store = await open(folder);
 let last = await store.head();
-process.once('message', (/** @type {{ durationMs: number }} */ { durationMs }) => void race(durationMs));
+process.once('message', (/** @type {{ warmUpMs: number, durationMs: number }} */ { warmUpMs, durationMs }) => void run(warmUpMs, durationMs));
 process.send?.('ready');
 
-/** @param {number} durationMs */
-async function race(durationMs) {
+/** @param {number} warmUpMs @param {number} durationMs */
+async function run(warmUpMs, durationMs) {
+  const warm = await race('w', warmUpMs);
+  const result = await race('r', durationMs);
+  await store.close();
+  process.send?.({ ...result, warmedUp: warm.appended }, () => process.disconnect?.());
+}
+
+/** Appends one event after another. @param {string} prefix of the students' names @param {number} durationMs */
+async function race(prefix, durationMs) {
   const start = performance.now();
   const times = [];
   let appended = 0;
   let inTime = 0;
   let failures = 0;
   for (let i = 0; performance.now() - start < durationMs; i++) {
-    const event = enrolment(`r${racer}-${i}`, i);
+    const event = enrolment(`${prefix}${racer}-${i}`, i);
     const before = performance.now();
     try {
       last = await store.append(event, notEnrolledYet(event, last));
@@ -30,6 +38,5 @@ async function race(durationMs) {
     }
     times.push(performance.now() - before);
   }
-  await store.close();
-  process.send?.({ appended, inTime, failures, times }, () => process.disconnect?.());
+  return { appended, inTime, failures, times };
 }

@@ -75,9 +75,11 @@ class Session {
   async measure(measurement, size, field) {
     const rivals = rivalsOf(measurement, field);
     const series = rivals.map((rival) => ({ measurement, size, rival, rounds: /** @type {Measured[]} */ ([]) }));
-    const count = roundsOf(measurement, field.rounds, size === Math.max(...this.#options.sizes));
-    for (let round = 0; round < count; round++) {
+    const isLargest = size === Math.max(...this.#options.sizes);
+    for (let round = 0; round < field.rounds; round++) {
       for (const { rival, rounds } of series) {
+        const count = roundsOf(measurement, rival, field.rounds, isLargest);
+        if (round >= count) continue;
         const first = measurement === 'import' && round === 0 ? this.#firstImports.get(rival) : undefined;
         if (!first) this.#tell(`${measurement}${size === undefined ? '' : ` ${size} events`} ${rival} ${round + 1}/${count}`);
         rounds.push(first ?? (await this.#run(measurement, rival, round, count, this.#nextFolder())));

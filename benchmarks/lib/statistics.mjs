@@ -46,6 +46,26 @@ export async function secondsOf(operation) {
 /** What is measured afterwards is a process that has been at it for a while; what the first calls take has rows of its own. */
 export const warmUpMs = 250;
 
+/** How long what can be repeated at will is measured: the same time whoever the rival is. */
+const measuredMs = 100;
+
+/**
+ * As `timeEach`, but for a time instead of a number of times, and at least `count` times; a rehearsal has only these.
+ * @param {{ count: number, smoke: boolean }} least
+ * @param {(i: number) => unknown} operation
+ */
+export async function timeRepeated({ count, smoke }, operation) {
+  const times = [];
+  const end = performance.now() + (smoke ? 0 : measuredMs);
+  while (times.length < count || performance.now() < end) {
+    const start = performance.now();
+    const pending = operation(times.length);
+    if (pending instanceof Promise) await pending;
+    times.push(performance.now() - start);
+  }
+  return times;
+}
+
 /**
  * Runs `operation(0)`, `operation(1)`, … as `timeEach` does, at least `count` times and, unless it is all a rehearsal, until code is
  * compiled and caches are filled: for the same time whoever the rival is. Returns how often it ran.

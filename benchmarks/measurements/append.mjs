@@ -4,7 +4,7 @@ import { percentiles, timeEach, warmUp } from '../lib/statistics.mjs';
 
 /** One durable conditional append after another. @param {import('../lib/context.mjs').Context} context */
 export async function measure({ open, fresh, smoke }) {
-  const count = smoke ? 100 : 1500;
+  const count = smoke ? 100 : 1000;
   const store = await open(fresh);
   let last = 0;
   const appendOne = (/** @type {number} */ i) => {

@@ -24,8 +24,8 @@ const coursesOf = (student) => decisionModel({ events: [SeatTaken], tags: [tag('
  * @param {import('../lib/context.mjs').Context} context
  */
 export async function measure({ fresh, smoke }) {
-  const count = smoke ? 20 : 800;
-  const warmUp = smoke ? 2 : 200;
+  const count = smoke ? 20 : 300;
+  const warmUp = smoke ? 2 : 100;
   const store = await openStore({ directory: fresh, durability: 'commit' });
   /** @param {string} course */
   const plant = (course) => [

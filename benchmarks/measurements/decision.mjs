@@ -1,6 +1,6 @@
 import { decisionCount, decisionEvents, decisionQuery, enrolment, touch } from '../lib/dataset.mjs';
 import { expectEqual } from '../lib/guards.mjs';
-import { percentiles, timeEach } from '../lib/statistics.mjs';
+import { percentiles, timeEach, warmUp } from '../lib/statistics.mjs';
 
 /**
  * Read 20 events by two items, append one on condition that nothing of the kind came since. What is appended matches the
@@ -10,9 +10,8 @@ import { percentiles, timeEach } from '../lib/statistics.mjs';
  * @param {import('../lib/context.mjs').Context} context
  */
 export async function measure({ open, prepared, size, round, rounds, smoke }) {
-  const share = Math.min(smoke ? 20 : 500, Math.floor(decisionCount(size) / rounds));
+  const share = Math.min(smoke ? 20 : 200, Math.floor(decisionCount(size) / rounds));
   const early = Math.min(20, Math.floor(share / 2));
-  const warmUp = smoke ? 20 : 300;
   const store = await open(prepared);
   let decided = 0;
   const decide = async (/** @type {number} */ n, /** @type {ReturnType<typeof enrolment>} */ event) => {
@@ -36,9 +35,9 @@ export async function measure({ open, prepared, size, round, rounds, smoke }) {
   const first = percentiles(await timeEach(early, decideOnce));
   // Only a few, which are not measured, so that the events of the others stay unread.
   const repeated = Math.min(5, Math.floor((share - early) / 2));
-  await timeEach(warmUp, (i) => decide(round * share + share - 1 - (i % repeated), enrolment(`warm-up-${round}-${i}`, i)));
+  const warm = await warmUp({ count: 20, smoke }, (i) => decide(round * share + share - 1 - (i % repeated), enrolment(`warm-up-${round}-${i}`, i)));
   const latencies = percentiles(await timeEach(share - early - repeated, (i) => decideOnce(early + i)));
-  expectEqual(decided, share - repeated + warmUp, 'decisions');
+  expectEqual(decided, share - repeated + warm, 'decisions');
   await store.close();
   return { values: { p50: latencies.p50, firstP50: first.p50 }, latencies, notes: { decisions: share - early - repeated, first: early } };
 }

@@ -1,20 +1,22 @@
-import { closeSync, fdatasyncSync, mkdirSync, openSync, renameSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, fdatasyncSync, fsyncSync, mkdirSync, openSync, renameSync, writeFileSync, writeSync } from 'node:fs';
 import { open as openAsync } from 'node:fs/promises';
 import path from 'node:path';
 import { percentiles, secondsOf, timeEach } from '../lib/statistics.mjs';
 
 /** What the disk itself can do, with the fewest calls that do it. @param {import('../lib/context.mjs').Context} context */
 export async function measure({ fresh, smoke }) {
-  const appends = smoke ? 50 : 1000;
-  const files = smoke ? 200 : 5000;
+  const appends = smoke ? 50 : 300;
+  const files = smoke ? 200 : 1000;
   mkdirSync(fresh, { recursive: true });
-  const latencies = percentiles(await appendAndSync(path.join(fresh, 'log'), appends));
+  const { appended, overwritten } = appendAndOverwrite(fresh, appends);
+  const latencies = percentiles(appended);
   const asynchronous = percentiles(await appendAndSyncAsynchronously(path.join(fresh, 'log-async'), appends));
   const create = await secondsOf(() => createFiles(path.join(fresh, 'created'), files, false));
   const rename = await secondsOf(() => createFiles(path.join(fresh, 'renamed'), files, true));
   return {
     values: {
       appendAndSyncMs: latencies.p50,
+      overwriteAndSyncMs: percentiles(overwritten).p50,
       appendAndSyncAsyncMs: asynchronous.p50,
       createPerSecond: files / create,
       createAndRenamePerSecond: files / rename,
@@ -25,15 +27,32 @@ export async function measure({ fresh, smoke }) {
 
 const record = Buffer.alloc(500, 'x');
 
-/** @param {string} file @param {number} count */
-async function appendAndSync(file, count) {
-  const descriptor = openSync(file, 'a');
-  const times = await timeEach(count, () => {
-    writeSync(descriptor, record);
+/**
+ * In turn, as it depends on what else the disk does: a record at the end of a file that grows, and one over bytes of a file that are
+ * on the disk already, as a log that goes round and round writes them.
+ * @param {string} folder
+ * @param {number} count
+ */
+function appendAndOverwrite(folder, count) {
+  const growing = openSync(path.join(folder, 'log'), 'a');
+  const filled = openSync(path.join(folder, 'log-filled'), 'w');
+  writeSync(filled, Buffer.alloc(count * record.length));
+  fsyncSync(filled);
+  const timeOne = (/** @type {number} */ descriptor, /** @type {number | null} */ offset) => {
+    const start = performance.now();
+    writeSync(descriptor, record, 0, record.length, offset);
     fdatasyncSync(descriptor);
-  });
-  closeSync(descriptor);
-  return times;
+    return performance.now() - start;
+  };
+  const appended = [];
+  const overwritten = [];
+  for (let i = 0; i < count; i++) {
+    appended.push(timeOne(growing, null));
+    overwritten.push(timeOne(filled, i * record.length));
+  }
+  closeSync(growing);
+  closeSync(filled);
+  return { appended, overwritten };
 }
 
 /** @param {string} file @param {number} count */

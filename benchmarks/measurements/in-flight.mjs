@@ -8,7 +8,7 @@ import { percentiles, secondsOf, warmUpMs } from '../lib/statistics.mjs';
  */
 export async function measure({ open, fresh, smoke }) {
   const callers = 64;
-  const durationMs = smoke ? 50 : 800;
+  const durationMs = smoke ? 50 : 300;
   const store = await open(fresh);
   const positions = new Set();
   const made = new Array(callers).fill(0);

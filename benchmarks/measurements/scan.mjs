@@ -1,6 +1,6 @@
 import { touch } from '../lib/dataset.mjs';
 import { expectEqual } from '../lib/guards.mjs';
-import { median, timeEach, warmUp } from '../lib/statistics.mjs';
+import { median, timeRepeated, warmUp } from '../lib/statistics.mjs';
 
 /** Reads everything; every part of every event is touched. @param {import('../lib/context.mjs').Context} context */
 export async function measure({ open, prepared, truth, smoke }) {
@@ -11,7 +11,7 @@ export async function measure({ open, prepared, truth, smoke }) {
     expectEqual(touched, truth.touched, 'sum over all events');
   };
   await warmUp({ count: 1, smoke }, pass);
-  const times = await timeEach(smoke ? 1 : 3, pass);
+  const times = await timeRepeated({ count: 1, smoke }, pass);
   await store.close();
   return { values: { perSecond: (truth.size * 1000) / median(times) } };
 }

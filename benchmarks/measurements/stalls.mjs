@@ -4,7 +4,7 @@ import { percentiles } from '../lib/statistics.mjs';
 import { appendInBatches } from './import.mjs';
 
 /** Enough appends for p99.9, and in a large store for a merge of index blocks. @param {number} size */
-const countFor = (size) => Math.min(size, size < 1_000_000 ? 25_000 : 200_000);
+const countFor = (size) => Math.min(size, size < 1_000_000 ? 20_000 : 200_000);
 const batchSize = 20;
 
 /**

@@ -11,7 +11,7 @@ import { percentiles } from '../lib/statistics.mjs';
  * @param {import('../lib/context.mjs').Context} context
  */
 export async function measure({ rival, open, fresh, smoke }) {
-  const count = smoke ? 20 : 100;
+  const count = smoke ? 20 : 40;
   const store = await open(fresh);
   await store.append(enrolment('first', 0));
   const child = fork(new URL('../lib/follower.mjs', import.meta.url), [rival, fresh, String(1 + count)]);

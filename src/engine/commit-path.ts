@@ -23,7 +23,7 @@ export type CommitPathOptions = Omit<GroupCommitPorts, 'beforeSync' | 'isAlone'>
 
 const maxGroupBytes = 8 * 1024 * 1024;
 /** How often a process that waits for the lock takes in what others append. */
-const followMs = 4;
+const followMs = 10;
 /** Appends count as going on for so long after the last. */
 const busyMs = 5;
 

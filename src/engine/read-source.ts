@@ -16,8 +16,8 @@ export type Reader = {
   readonly closed: AbortSignal;
 };
 
-/** So many events of one read stay in memory for a while; one that finds more is a scan, and would drive out all others. */
-const keptEvents = 1024;
+/** So many events of one read stay in memory for a while: less than half of what does, so that a scan does not drive out all others. */
+const keptEvents = 16_384;
 /** So many events are handed on together at most: of more, the first would have left the processor's cache before they are used. */
 const chunkEvents = 256;
 

@@ -1,7 +1,7 @@
 /** A position has one place, and shares it with those that are a multiple of this apart. */
-const places = 16 * 1024;
-/** Of all texts together: about twenty thousand small events' would fit. */
-const maxCharacters = 8 * 1024 * 1024;
+const places = 64 * 1024;
+/** Of all texts together: about forty thousand small events' fit. */
+const maxCharacters = 16 * 1024 * 1024;
 /** What an entry takes besides its text. */
 const overheadCharacters = 64;
 /** Large events would drive out many small ones. */
@@ -13,9 +13,9 @@ const maxTextCharacters = 64 * 1024;
  * read before, and that is told by one look into a list of numbers.
  */
 export class RecordTexts {
-  /** By place. */
-  readonly #positions = new Float64Array(places).fill(-1);
-  readonly #texts = new Array<string>(places).fill('');
+  /** By place; 0, the position of no event, where there is nothing. Memory that was never written takes none. */
+  readonly #positions = new Float64Array(places);
+  readonly #texts = new Array<string>(places);
   /** Set when a text is used: it then gets a second chance. */
   readonly #used = new Uint8Array(places);
   #characters = 0;
@@ -43,12 +43,13 @@ export class RecordTexts {
 
   /** Returns false when what is there has its second chance. */
   #drop(place: number): boolean {
+    if (this.#positions[place] === 0) return true;
     if (this.#used[place]) {
       this.#used[place] = 0;
       return false;
     }
-    if (this.#positions[place] !== -1) this.#characters -= this.#texts[place]!.length + overheadCharacters;
-    this.#positions[place] = -1;
+    this.#characters -= this.#texts[place]!.length + overheadCharacters;
+    this.#positions[place] = 0;
     this.#texts[place] = '';
     return true;
   }

@@ -26,8 +26,8 @@ export type LockWatchOptions = {
   readonly staleMs: number;
 };
 
-/** How often a waiter looks that hears when the lock is passed on to it: only for a holder that gave it back, or died. */
-const heedfulPollMs = 10;
+/** How often a waiter looks that hears when the lock is passed on to it, for a holder that gave it back or died: each look takes time from the one who works. */
+const restfulPollMs = 25;
 /** How often the holder's state is looked up: that costs more than a look at the directory. */
 const checkEveryMs = 5;
 /** For how long an unchanged lock is watched that nobody signed: longer than a live holder leaves it untouched. */
@@ -106,8 +106,7 @@ export class LockWatch {
     const quietMs = this.#options.clock.monotonic() - this.#changedHandsMs;
     if (this.#options.kind === 'lease') return Math.min(250, Math.max(20, quietMs / 10));
     if (!isSeated) return 1;
-    if (quietMs >= 1000) return 25;
-    if (hears && quietMs >= 4) return heedfulPollMs;
+    if (quietMs >= 1000 || (hears && quietMs >= 4)) return restfulPollMs;
     return quietMs < 50 ? 1 : 5;
   }
 

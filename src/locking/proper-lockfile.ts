@@ -108,7 +108,7 @@ const removals = new Map<string, Promise<void>>();
 
 let loading: Promise<{ lock: typeof import('proper-lockfile').lock }> | undefined;
 
-/** Importing the package patches `fs.close` and installs signal handlers: a process that never writes is spared that. */
+/** Importing the package installs signal handlers: a process that never writes is spared that. */
 function loadPackage(): Promise<{ lock: typeof import('proper-lockfile').lock }> {
   return (loading ??= import('proper-lockfile').then((module) => module.default));
 }

@@ -49,6 +49,12 @@ describe('the package', () => {
     expect(fs.readFileSync(path.join(root, 'dist/cli/main.js'), 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/);
   });
 
+  test('is plain ASCII, which V8 loads faster', () => {
+    const scripts = files.filter((file) => file.endsWith('.js'));
+    expect(scripts.length).toBeGreaterThan(10);
+    expect(scripts.filter((file) => /[^\0-\x7f]/.test(fs.readFileSync(path.join(root, file), 'utf8')))).toEqual([]);
+  });
+
   test('is imported by ES modules', () => {
     expect(run(project(), 'app.mjs', `import { openStore } from 'opossum-store';${use}`)).toBe('world\n');
   });
@@ -80,7 +86,7 @@ describe('the package', () => {
     const licences = fs.readFileSync(path.join(root, 'dist/licences.txt'), 'utf8');
     const chunks = fs.readdirSync(path.join(root, 'dist/chunks')).map((file) => fs.readFileSync(path.join(root, 'dist/chunks', file), 'utf8'));
     const contained = chunks.flatMap((text) => Array.from(text.matchAll(/^\/\/ (?:#region )?node_modules\/([^/]+)\//gm), ([, name]) => name!));
-    expect(new Set(contained)).toEqual(new Set(['async-mutex', 'graceful-fs', 'proper-lockfile', 'retry', 'signal-exit']));
+    expect(new Set(contained)).toEqual(new Set(['async-mutex', 'proper-lockfile', 'retry', 'signal-exit']));
     for (const name of contained) expect(licences).toMatch(new RegExp(`^${name} [0-9.]+\\n\\n.*(License|Copyright)`, 'm'));
   });
 
@@ -110,6 +116,14 @@ describe('the package', () => {
       console.log(loaded.length);
       await store.close();`;
     expect(run(project(), 'lazy.mjs', text)).toBe('0\n');
+  });
+
+  test('leaves the calls of the file system as they are, when it takes a lock too', () => {
+    const text = `import fs from 'node:fs';
+      const before = { ...fs };
+      ${use}
+      console.log(Object.keys(before).filter((name) => fs[name] !== before[name]).join());`;
+    expect(run(project(), 'unpatched.mjs', `import { openStore } from 'opossum-store';\n${text}`)).toBe('world\n\n');
   });
 
   test('has types that strict projects can use', () => {
