@@ -8,7 +8,7 @@ import type { SequencedEvent } from './event.js';
 /** Where a stream's events come from: one pass through them. Calls never overlap, but `close` may come while one is under way. */
 export type EventSource = {
   /** The snapshot's head; the same for all sources of one stream. */
-  head(): Promise<number>;
+  head(): number | Promise<number>;
   /** The next events: at least one and at most `max`, fewer when they are large; none at the end, and only there. */
   next(max: number): readonly SequencedEvent[] | Promise<readonly SequencedEvent[]>;
   /** Called once, when no more is wanted. A call still under way should end soon; what it gives is dropped. */
@@ -22,40 +22,80 @@ export type EventStreamOptions = {
 };
 
 /** Makes a stream that opens a source of its own for each pass. */
-export function makeEventStream(open: () => EventSource, { signal, onAbort = 'reject' }: EventStreamOptions = {}): EventStream {
-  const newPass = (): EventPass => new EventPass(open(), signal, onAbort);
-  return {
-    [Symbol.asyncIterator]: newPass,
+export function makeEventStream(open: () => EventSource, options: EventStreamOptions = {}): EventStream {
+  return new SourcedStream(open, options);
+}
 
-    async toArray() {
-      const pass = newPass();
-      const events: SequencedEvent[] = [];
-      for (;;) {
-        const next = pass.nextChunk(largestChunk);
-        const chunk = 'length' in next ? next : await next;
-        if (chunk.length === 0) return events;
-        // One by one: flat() and spreading are slower.
-        for (const event of chunk) events.push(event);
-      }
-    },
+/** A class: a list of functions made anew for each read takes longer than reading an event. */
+class SourcedStream implements EventStream {
+  readonly #open: () => EventSource;
+  readonly #options: EventStreamOptions;
 
-    async first() {
-      const pass = newPass();
-      const next = pass.nextChunk(1);
+  constructor(open: () => EventSource, options: EventStreamOptions) {
+    this.#open = open;
+    this.#options = options;
+  }
+
+  [Symbol.asyncIterator](): EventPass {
+    const { signal, onAbort = 'reject' } = this.#options;
+    return new EventPass(this.#open(), signal, onAbort);
+  }
+
+  async toArray(): Promise<SequencedEvent[]> {
+    const pass = this[Symbol.asyncIterator]();
+    const events: SequencedEvent[] = [];
+    for (;;) {
+      const next = pass.nextChunk(largestChunk);
       const chunk = 'length' in next ? next : await next;
-      pass.close();
-      return chunk[0];
-    },
+      if (chunk.length === 0) return events;
+      // One by one: flat() and spreading are slower.
+      for (const event of chunk) events.push(event);
+    }
+  }
 
-    async head() {
-      const pass = newPass();
-      try {
-        return await pass.head();
-      } finally {
-        pass.close();
+  async first(): Promise<SequencedEvent | undefined> {
+    const pass = this[Symbol.asyncIterator]();
+    const next = pass.nextChunk(1);
+    const chunk = 'length' in next ? next : await next;
+    pass.close();
+    return chunk[0];
+  }
+
+  async head(): Promise<number> {
+    const pass = this[Symbol.asyncIterator]();
+    try {
+      const head = pass.head();
+      return typeof head === 'number' ? head : await head;
+    } finally {
+      pass.close();
+    }
+  }
+}
+
+/**
+ * Hands each event to `visit`, in order, as `for await` would: but waits only for what is not there yet, where iterating waits
+ * for each event. What `visit` returns is waited for.
+ */
+export async function forEachEvent(events: AsyncIterable<SequencedEvent>, visit: (event: SequencedEvent) => void | Promise<void>): Promise<void> {
+  if (!(events instanceof SourcedStream)) {
+    for await (const event of events) await visit(event);
+    return;
+  }
+  const pass = events[Symbol.asyncIterator]();
+  try {
+    for (let max = firstChunk; ; max = Math.min(max * 4, largestChunk)) {
+      const next = pass.nextChunk(max);
+      const chunk = 'length' in next ? next : await next;
+      if (chunk.length === 0) return;
+      for (const event of chunk) {
+        const visiting = visit(event);
+        if (visiting) await visiting;
+        if (pass.isOver()) return;
       }
-    },
-  };
+    }
+  } finally {
+    pass.close();
+  }
 }
 
 /** Iteration asks for few events first, so that the first comes soon, and for more and more, so that the rest comes fast. */
@@ -102,17 +142,10 @@ class EventPass implements AsyncIterableIterator<SequencedEvent, undefined> {
     return Promise.resolve({ done: true, value: undefined });
   }
 
-  async head(): Promise<number> {
+  head(): number | Promise<number> {
     this.#signal?.throwIfAborted();
-    let head = 0;
-    await this.#untilClosed(
-      this.#source.head().then((found) => {
-        head = found;
-        return [];
-      }),
-    );
-    this.#signal?.throwIfAborted();
-    return head;
+    const head = this.#source.head();
+    return typeof head === 'number' ? head : this.#lateHead(head);
   }
 
   /** The next events of the source; none at the end, and after it. */
@@ -130,6 +163,18 @@ class EventPass implements AsyncIterableIterator<SequencedEvent, undefined> {
     }
   }
 
+  async #lateHead(pending: Promise<number>): Promise<number> {
+    let head = 0;
+    await this.#untilClosed(
+      pending.then((found) => {
+        head = found;
+        return [];
+      }),
+    );
+    this.#signal?.throwIfAborted();
+    return head;
+  }
+
   async #lateChunk(next: Promise<readonly SequencedEvent[]>): Promise<readonly SequencedEvent[]> {
     try {
       const chunk = await this.#untilClosed(next);
@@ -139,6 +184,12 @@ class EventPass implements AsyncIterableIterator<SequencedEvent, undefined> {
       this.close();
       throw error;
     }
+  }
+
+  /** Whether it was closed meanwhile, be it by an abort. @throws the signal's reason. */
+  isOver(): boolean {
+    this.#tellAbort();
+    return this.#closed;
   }
 
   close(): void {

@@ -8,12 +8,14 @@ type Classified = { readonly type: string; readonly tags: readonly string[] };
 
 /** DCB's rule: items are OR, the types of an item are OR, its tags are AND. */
 export function matchesQuery(query: Query, event: Classified): boolean {
-  return query === 'all' || query.items.some((item) => matchesItem(item, event));
+  if (query === 'all') return true;
+  // Loops: each event of a decision comes here once for every model.
+  for (const item of query.items) if (matchesItem(item, event)) return true;
+  return false;
 }
 
-function matchesItem(item: QueryItem, event: Classified): boolean {
-  return (
-    (item.types === undefined || item.types.includes(event.type)) &&
-    (item.tags === undefined || item.tags.every((tag) => event.tags.includes(tag)))
-  );
+function matchesItem({ types, tags }: QueryItem, event: Classified): boolean {
+  if (types !== undefined && !types.includes(event.type)) return false;
+  for (const tag of tags ?? []) if (!event.tags.includes(tag)) return false;
+  return true;
 }

@@ -157,10 +157,11 @@ export class LedgerView {
    * texts are kept in memory for a while: for events that may be asked for again soon.
    */
   read(positions: readonly number[], { keep }: { keep: boolean }): Awaitable<SequencedEvent[]> {
-    const known = keep ? positions.map((position) => this.#texts.get(position)) : [];
-    const missing = keep ? positions.filter((_, i) => known[i] === undefined) : positions;
-    if (missing.length === 0) return positions.map((position, i) => decodeText(known[i]!, position));
-    return this.#readMissing(positions, known, missing, keep);
+    if (keep) return this.#readAndKeep(positions);
+    const events: SequencedEvent[] = [];
+    const decode = ({ bytes, from, offsets }: RecordRun): void =>
+      decodeRecords(bytes, offsets, (i) => positions[from + i]!, (event) => events.push(event));
+    return whenReady(this.#readRecords(positions, decode), () => events);
   }
 
   async readOne(position: number): Promise<SequencedEvent> {
@@ -194,41 +195,45 @@ export class LedgerView {
     return ledger.durable;
   }
 
-  /** Reads what is not `known`, and puts all in order. */
-  async #readMissing(
-    positions: readonly number[],
-    known: readonly (string | undefined)[],
-    missing: readonly number[],
-    keep: boolean,
-  ): Promise<SequencedEvent[]> {
+  /** Reads what is not in memory, and puts all in order. */
+  #readAndKeep(positions: readonly number[]): Awaitable<SequencedEvent[]> {
     // What is durable by now has its place for ever; other events may make room for others while they are read.
     const { durable } = this.ledger;
-    const locating = this.index.locate(missing);
-    const locations = Array.isArray(locating) ? locating : await locating;
-    let bytes = 0;
-    const end = locations.findIndex(({ length }, i) => (bytes += length) > chunkBytes && i > 0);
-    const events: SequencedEvent[] = [];
-    const takeKnown = (): void => {
-      for (let text = known[events.length]; text !== undefined; text = known[events.length]) events.push(decodeText(text, positions[events.length]!));
-    };
-    takeKnown();
-    const decode = ({ bytes, from, offsets }: RecordRun): void =>
-      decodeRecords(bytes, offsets, (i) => missing[from + i]!, (event) => events.push(event));
-    const decodeAndKeep = ({ bytes, from, offsets }: RecordRun): void => {
+    const known: (string | undefined)[] = [];
+    const missing: number[] = [];
+    for (const position of positions) {
+      const text = this.#texts.get(position);
+      known.push(text);
+      if (text === undefined) missing.push(position);
+    }
+    if (missing.length === 0) return inOrder(positions, known, []);
+    const read: SequencedEvent[] = [];
+    const decode = ({ bytes, from, offsets }: RecordRun): void => {
       for (let i = 0; i < offsets.length; i++) {
         const position = missing[from + i]!;
         const text = recordText(bytes, offsets[i]!);
-        events.push(decodeText(text, position));
+        read.push(decodeText(text, position));
         if (position <= durable) this.#texts.add(position, text);
-        takeKnown();
       }
     };
-    try {
-      await this.#records.read(missing, locations, end < 0 ? missing.length : end, keep ? decodeAndKeep : decode);
-    } catch (error) {
+    return whenReady(this.#readRecords(missing, decode), () => (missing.length === positions.length ? read : inOrder(positions, known, read)));
+  }
+
+  /** Hands the first records to `take`, as many as make one chunk of a stream. */
+  #readRecords(positions: readonly number[], take: (run: RecordRun) => void): Awaitable<void> {
+    const explain = (error: unknown): never => {
       throw this.#explainRead(error);
-    }
-    return events;
+    };
+    return whenReady(this.index.locate(positions), (locations) => {
+      let bytes = 0;
+      const end = locations.findIndex(({ length }, i) => (bytes += length) > chunkBytes && i > 0);
+      try {
+        const reading = this.#records.read(positions, locations, end < 0 ? positions.length : end, take);
+        return reading instanceof Promise ? reading.catch(explain) : reading;
+      } catch (error) {
+        return explain(error);
+      }
+    });
   }
 
   async #isSuspect(): Promise<boolean> {
@@ -297,4 +302,16 @@ export class LedgerView {
     if (now - this.#unsyncable!.sinceMs >= quietMs && ledger.writtenPoint === mark) ledger.assumeDurable(mark);
     return ledger.durable;
   }
+}
+
+/** The events at `positions`: of those whose text is not `known` those in `read`, which may be the first of them only. */
+function inOrder(positions: readonly number[], known: readonly (string | undefined)[], read: readonly SequencedEvent[]): SequencedEvent[] {
+  const events: SequencedEvent[] = [];
+  let taken = 0;
+  for (let i = 0; i < positions.length; i++) {
+    const text = known[i];
+    if (text === undefined && taken === read.length) break;
+    events.push(text === undefined ? read[taken++]! : decodeText(text, positions[i]!));
+  }
+  return events;
 }

@@ -49,7 +49,7 @@ export function readSource(reader: Reader, query: Query, options: ReadOptions): 
       });
     };
     return {
-      head: async () => head(),
+      head,
       next: (max) => whenReady(head(), (upTo) => nextUpTo(upTo, max)),
       close() {},
     };

@@ -1,6 +1,6 @@
 import { LedgerCorruptError } from '../core/errors.js';
 import type { EventLocation } from '../core/stored.js';
-import type { DiskFile } from '../disk/disk.js';
+import type { Awaitable, DiskFile } from '../disk/disk.js';
 import { isRecord } from '../ledger/record.js';
 import type { Breather } from './breather.js';
 
@@ -13,6 +13,8 @@ const bytesPerRead = 4096;
 
 /** Verified records: the one with index `from` and those after it, at `offsets` in `bytes`, which are the taker's until it returns. */
 export type RecordRun = { readonly bytes: Buffer; readonly from: number; readonly offsets: readonly number[] };
+
+type TakeRun = (run: RecordRun) => void;
 
 /** Reads records of one ledger and verifies them. */
 export class RecordReader {
@@ -28,32 +30,36 @@ export class RecordReader {
 
   /**
    * Reads and verifies the first `limit` records, of the events at `positions`, which lie at `locations`, and hands them to
-   * `take` run by run. Lets the event loop run now and then.
+   * `take` run by run. Answers at once where the disk does, but for letting the event loop run now and then.
    * @throws LedgerCorruptError when a record is damaged.
    */
-  async read(positions: readonly number[], locations: readonly EventLocation[], limit: number, take: (run: RecordRun) => void): Promise<void> {
-    let work = 0;
-    for (let from = 0; from < limit; ) {
-      const { to, start, end } = nextRun(locations, from, limit);
-      const room = this.#borrow(end - start);
-      const bytes = room.subarray(0, end - start);
-      const reading = this.#file.read(bytes, start);
-      const count = typeof reading === 'number' ? reading : await reading;
-      const offsets: number[] = [];
-      for (let i = from; i < to; i++) {
-        const { offset, length } = locations[i]!;
-        const at = offset - start;
-        const position = positions[i]!;
-        if (at + length > count || !isRecord(bytes, at, at + length, position)) throw damaged(position, offset);
-        offsets.push(at);
-      }
-      take({ bytes, from, offsets });
-      this.#giveBack(room);
-      from = to;
+  read(positions: readonly number[], locations: readonly EventLocation[], limit: number, take: TakeRun): Awaitable<void> {
+    return this.#readFrom(0, 0, positions, locations, limit, take);
+  }
+
+  /** `worked` is what was done since the event loop ran last. */
+  #readFrom(index: number, worked: number, positions: readonly number[], locations: readonly EventLocation[], limit: number, take: TakeRun): Awaitable<void> {
+    let work = worked;
+    for (let from = index; from < limit; ) {
+      const run = nextRun(locations, from, limit);
+      const room = this.#borrow(run.end - run.start);
+      const bytes = room.subarray(0, run.end - run.start);
       work += bytes.length + bytesPerRead;
+      const reading = this.#file.read(bytes, run.start);
+      if (reading instanceof Promise) {
+        return reading.then(async (count) => {
+          take({ bytes, from, offsets: verify(bytes, count, positions, locations, from, run) });
+          this.#giveBack(room);
+          if (work >= pieceBytes) await this.#breather.breathe();
+          return this.#readFrom(run.to, work >= pieceBytes ? 0 : work, positions, locations, limit, take);
+        });
+      }
+      take({ bytes, from, offsets: verify(bytes, reading, positions, locations, from, run) });
+      this.#giveBack(room);
+      from = run.to;
       if (work < pieceBytes) continue;
       work = 0;
-      if (this.#breather.isDue) await this.#breather.breathe();
+      if (this.#breather.isDue) return this.#breather.breathe().then(() => this.#readFrom(run.to, 0, positions, locations, limit, take));
     }
   }
 
@@ -69,8 +75,10 @@ export class RecordReader {
   }
 }
 
-/** The records from index `from` (inclusive) to `to` (exclusive) are read together: bytes `start` to `end` (exclusive). */
-function nextRun(locations: readonly EventLocation[], from: number, limit: number): { to: number; start: number; end: number } {
+/** The records up to index `to` (exclusive) are read together: bytes `start` to `end` (exclusive) of the ledger. */
+type Run = { readonly to: number; readonly start: number; readonly end: number };
+
+function nextRun(locations: readonly EventLocation[], from: number, limit: number): Run {
   const first = locations[from]!;
   let start = first.offset;
   let end = first.offset + first.length;
@@ -85,6 +93,19 @@ function nextRun(locations: readonly EventLocation[], from: number, limit: numbe
     end = newEnd;
   }
   return { to, start, end };
+}
+
+/** Where the records of a run, the first of which has index `from`, lie in its `bytes`, of which `count` could be read. */
+function verify(bytes: Buffer, count: number, positions: readonly number[], locations: readonly EventLocation[], from: number, { to, start }: Run): number[] {
+  const offsets: number[] = [];
+  for (let i = from; i < to; i++) {
+    const { offset, length } = locations[i]!;
+    const at = offset - start;
+    const position = positions[i]!;
+    if (at + length > count || !isRecord(bytes, at, at + length, position)) throw damaged(position, offset);
+    offsets.push(at);
+  }
+  return offsets;
 }
 
 /** R20. */

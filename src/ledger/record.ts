@@ -6,6 +6,7 @@
 import { crc32 } from 'node:zlib';
 import type { JsonObject, JsonValue, PreparedEvent, SequencedEvent } from '../core/event.js';
 import type { EventKeys } from '../core/stored.js';
+import { uint32At } from '../disk/numbers.js';
 import { seedOfChecksum } from './checksum-seed.js';
 import { recordHeadLength } from './format.js';
 import { utf8LengthMost, type GrowingBuffer } from './growing-buffer.js';
@@ -43,7 +44,7 @@ export function isRecord(bytes: Buffer, offset: number, end: number, position: n
   return (
     end - offset >= recordHeadLength &&
     recordEnd(bytes, offset) === end &&
-    bytes.readUInt32LE(offset + 8) === recordChecksum(bytes, offset, end, position)
+    uint32At(bytes, offset + 8) === recordChecksum(bytes, offset, end, position)
   );
 }
 
@@ -54,7 +55,7 @@ export function recordSeed(bytes: Buffer, offset: number, end: number): number {
 
 /** Offset behind the record that begins at `offset`. */
 export function recordEnd(bytes: Buffer, offset: number): number {
-  return offset + recordHeadLength + bytes.readUInt32LE(offset) + bytes.readUInt32LE(offset + 4);
+  return offset + recordHeadLength + uint32At(bytes, offset) + uint32At(bytes, offset + 4);
 }
 
 export function decodeKeys(bytes: Buffer, offset: number): EventKeys {
@@ -124,5 +125,6 @@ export function decodeRecords(bytes: Buffer, offsets: readonly number[], positio
 
 function recordChecksum(bytes: Buffer, offset: number, end: number, position: number): number {
   // The seed makes a record that lies at another position's place fail its check.
-  return crc32(bytes.subarray(offset + recordHeadLength, end), position >>> 0);
+  const start = offset + recordHeadLength;
+  return crc32(new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start), position >>> 0);
 }

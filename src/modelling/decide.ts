@@ -8,7 +8,8 @@ import type { AppendCondition } from '../core/condition.js';
 import { checkFields } from '../core/check-values.js';
 import { InvalidInputError, isOpossumError, type AppendConditionFailedError } from '../core/errors.js';
 import type { AppendResult, EventStore } from '../core/event-store.js';
-import type { NewEvent } from '../core/event.js';
+import { forEachEvent } from '../core/event-stream.js';
+import type { NewEvent, SequencedEvent } from '../core/event.js';
 import { describe } from '../core/json.js';
 import { matchesQuery, type Query } from '../core/query.js';
 import { traced, traces, type DecideTrace } from '../core/traces.js';
@@ -118,15 +119,27 @@ async function readStates(
   signal: AbortSignal | undefined,
 ): Promise<{ state: Record<string, unknown>; head: number }> {
   const stream = store.read(boundary, signal && { signal });
-  const folds = parts.map(({ name, model }) => ({ name, model, state: model.initial() }));
-  for await (const event of stream) {
-    for (const fold of folds) {
-      if (!matchesQuery(fold.model.query, event)) continue;
-      const next = fold.model.apply(fold.state, event);
-      fold.state = isPromise(next) ? await next : next;
-    }
-  }
+  const folds: Fold[] = parts.map(({ name, model }) => ({ name, model, state: model.initial() }));
+  await forEachEvent(stream, (event) => applyEvent(folds, 0, event));
   return { state: Object.fromEntries(folds.map(({ name, state }) => [name, state])), head: await stream.head() };
+}
+
+type Fold = Part & { state: unknown };
+
+/** Applies an event to the folds from index `from` on whose query it matches. Answers at once when the event's schema does. */
+function applyEvent(folds: readonly Fold[], from: number, event: SequencedEvent): void | Promise<void> {
+  for (let i = from; i < folds.length; i++) {
+    const fold = folds[i]!;
+    if (!matchesQuery(fold.model.query, event)) continue;
+    const next = fold.model.apply(fold.state, event);
+    if (isPromise(next)) {
+      return Promise.resolve(next).then((state) => {
+        fold.state = state;
+        return applyEvent(folds, i + 1, event);
+      });
+    }
+    fold.state = next;
+  }
 }
 
 function append(store: EventStore, events: readonly NewEvent[], condition: AppendCondition, signal: AbortSignal | undefined): Promise<AppendResult> {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { makeEventStream, type EventSource } from '../../src/core/event-stream.js';
+import { forEachEvent, makeEventStream, type EventSource } from '../../src/core/event-stream.js';
 import type { SequencedEvent } from '../../src/core/event.js';
 
 const event = (position: number): SequencedEvent => ({ position, type: 'A', data: null, tags: [], id: `${position}`, metadata: {}, timestamp: '2001-01-01T00:00:00Z' });
@@ -165,6 +165,54 @@ describe('aborting', () => {
     expect(listeners).toBe(0);
     controller.abort();
     expect(log.closed).toBe(4);
+  });
+});
+
+describe('visiting each event', () => {
+  test.each([{ sync: false }, { sync: true }])('asks for growing chunks, in order, and closes the source once, answering at once: $sync', async ({ sync }) => {
+    const { open, log } = scripted({ total: 4000, sync });
+    const seen: number[] = [];
+    await forEachEvent(makeEventStream(open), ({ position }) => void seen.push(position));
+    expect(seen).toEqual(upTo(4000));
+    expect(log).toEqual({ opened: 1, closed: 1, asked: [64, 256, 1024, 1024, 1024, 1024, 1024] });
+  });
+
+  test('waits for what a visit returns, of any stream', async () => {
+    async function* foreign() {
+      for (const position of upTo(3)) yield event(position);
+    }
+    for (const stream of [makeEventStream(scripted({ total: 3 }).open), foreign()]) {
+      const seen: string[] = [];
+      await forEachEvent(stream, async ({ position }) => {
+        seen.push(`${position} begins`);
+        await Promise.resolve();
+        seen.push(`${position} ends`);
+      });
+      expect(seen).toEqual(['1 begins', '1 ends', '2 begins', '2 ends', '3 begins', '3 ends']);
+    }
+  });
+
+  test('passes on what a visit throws, and closes the source', async () => {
+    const { open, log } = scripted();
+    const visiting = forEachEvent(makeEventStream(open), () => {
+      throw new Error('enough');
+    });
+    await expect(visiting).rejects.toThrow('enough');
+    expect(log.closed).toBe(1);
+  });
+
+  test.each(['at once', 'later'])('ends with the reason of an abort that came during a visit, answering %s', async (when) => {
+    const { open, log } = scripted({ sync: true });
+    const controller = new AbortController();
+    const seen: number[] = [];
+    const visiting = forEachEvent(makeEventStream(open, { signal: controller.signal }), ({ position }) => {
+      seen.push(position);
+      controller.abort(new Error('given up'));
+      return when === 'later' ? Promise.resolve() : undefined;
+    });
+    await expect(visiting).rejects.toThrow('given up');
+    expect(seen).toEqual([1]);
+    expect(log.closed).toBe(1);
   });
 });
 

@@ -6,6 +6,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/disk/clock.js';
+import type { Disk } from '../../src/disk/disk.js';
 import { openEngine } from '../../src/engine/open-store.js';
 import { Gate } from '../../src/engine/gate.js';
 import { RecordTexts } from '../../src/engine/record-texts.js';
@@ -26,8 +27,8 @@ beforeEach(() => {
 
 afterEach(() => Promise.all(stores.map((store) => store.close().catch(() => undefined))));
 
-async function open(faults: Faults = {}, options: { durability?: 'commit' | 'os' } = {}, clock = systemClock): Promise<EventStore> {
-  const store = await openEngine({ directory, eventFiles: 'none', ...options }, { ...faultyPorts(faults), clock, engines: new Map() });
+async function open(faults: Faults = {}, options: { durability?: 'commit' | 'os' } = {}): Promise<EventStore> {
+  const store = await openEngine({ directory, eventFiles: 'none', ...options }, { ...faultyPorts(faults), engines: new Map() });
   stores.push(store);
   return store;
 }
@@ -86,13 +87,23 @@ describe('events that a query has found', () => {
 });
 
 describe('a long read', () => {
-  test('lets the event loop run now and then', async () => {
+  test.each(['at once', 'later'])('lets the event loop run now and then, where the disk answers %s', async (when) => {
     await (await open()).append(Array.from({ length: 2000 }, (_, i) => ({ ...event(`e${i}`, 'x'), data: 'x'.repeat(1000) })));
     let turns = 0;
     let nowMs = 0;
     // A time that passes quickly: every look at the clock finds it ten milliseconds later.
     const clock = { ...systemClock, monotonic: () => (nowMs += 10), turn: () => (turns++, systemClock.turn()) };
-    const store = await open({}, {}, clock);
+    const ports = faultyPorts({});
+    const lateDisk: Disk = {
+      ...ports.disk,
+      async open(path, mode) {
+        const file = await ports.disk.open(path, mode);
+        return { ...file, read: async (target, offset) => file.read(target, offset) };
+      },
+    };
+    const disk = when === 'later' ? lateDisk : ports.disk;
+    const store = await openEngine({ directory, eventFiles: 'none' }, { ...ports, disk, clock, engines: new Map() });
+    stores.push(store);
     for (const query of ['all', byTag('x')] as const) {
       turns = 0;
       expect(await store.read(query).toArray()).toHaveLength(2000);
