@@ -1,6 +1,6 @@
 /*
  * The seat of a process that waits for the lock: a small file of its own, made once and then only written in place, since
- * making and removing files while others sync the ledger makes everybody wait for the file system's journal. It says which
+ * making and removing files while others sync the ledger makes everybody wait for the file system. It says which
  * wait is going on, who waits, and which wait was answered by a holder that passed the lock on. What it says is a hint: the
  * lock is had by whom the owner file names.
  */
