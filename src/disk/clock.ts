@@ -1,5 +1,3 @@
-import { hrtime } from 'node:process';
-
 /** The port for time. */
 export interface Clock {
   /** Wall clock, milliseconds since 1970; may jump. */
@@ -16,7 +14,7 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   // `performance` takes milliseconds to load, and a BigInt half as long again as two numbers.
   monotonic() {
-    const [seconds, nanoseconds] = hrtime();
+    const [seconds, nanoseconds] = process.hrtime();
     return seconds * 1e3 + nanoseconds / 1e6;
   },
   timer(delayMs, callback, keepAlive) {

@@ -149,7 +149,7 @@ describe('after', () => {
           yield event;
         }
       };
-      return { ...stream, [Symbol.asyncIterator]: iterate };
+      return { [Symbol.asyncIterator]: iterate, toArray: () => stream.toArray(), first: () => stream.first(), head: () => stream.head() };
     };
     expect(await copyStore(from, to, { after: position })).toEqual({ copied: 4, present: 12, position: 16 });
     // What was copied before is not read again.
