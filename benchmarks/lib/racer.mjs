@@ -6,26 +6,28 @@ const [, , rival = '', folder = '', racer = ''] = process.argv;
 const { open } = await loadRival(rival);
 const store = await open(folder);
 let last = await store.head();
-process.once('message', (/** @type {{ warmUpMs: number, durationMs: number }} */ { warmUpMs, durationMs }) => void run(warmUpMs, durationMs));
+let warmedUp = 0;
+process.on('message', async (/** @type {{ phase: 'warm-up' | 'race', durationMs: number }} */ { phase, durationMs }) => {
+  const result = await race(phase, durationMs);
+  if (phase === 'warm-up') {
+    warmedUp = result.appended;
+    process.send?.('warm');
+    return;
+  }
+  await store.close();
+  process.send?.({ ...result, warmedUp }, () => process.disconnect?.());
+});
 process.send?.('ready');
 
-/** @param {number} warmUpMs @param {number} durationMs */
-async function run(warmUpMs, durationMs) {
-  const warm = await race('w', warmUpMs);
-  const result = await race('r', durationMs);
-  await store.close();
-  process.send?.({ ...result, warmedUp: warm.appended }, () => process.disconnect?.());
-}
-
-/** Appends one event after another. @param {string} prefix of the students' names @param {number} durationMs */
-async function race(prefix, durationMs) {
+/** Appends one event after another. @param {string} phase names the students @param {number} durationMs */
+async function race(phase, durationMs) {
   const start = performance.now();
   const times = [];
   let appended = 0;
   let inTime = 0;
   let failures = 0;
   for (let i = 0; performance.now() - start < durationMs; i++) {
-    const event = enrolment(`${prefix}${racer}-${i}`, i);
+    const event = enrolment(`${phase}-${racer}-${i}`, i);
     const before = performance.now();
     try {
       last = await store.append(event, notEnrolledYet(event, last));
