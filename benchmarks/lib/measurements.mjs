@@ -21,7 +21,7 @@ export const measurements = {
   append: { rivals: inOneProcess, sized: false },
   'in-flight': { rivals: [...inOneProcess, 'sqlite-group', 'lmdb-group'], sized: false },
   processes: { rivals: inOneProcess, sized: false },
-  tail: { rivals: inOneProcess, sized: false },
+  tail: { rivals: inOneProcess, sized: false, rounds: 'once' },
   'race-10': { rivals: inOneProcess, sized: false, rounds: 'once' },
   'race-20': { rivals: inOneProcess, sized: false, rounds: 'once' },
   'race-100': { rivals: inOneProcess, sized: false, rounds: 'once' },

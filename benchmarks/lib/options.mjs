@@ -12,7 +12,8 @@ export const usage = `node benchmarks/run.mjs [options]
   --rows NAME,NAME        only these rows: ${rows.map(({ name }) => name).join(', ')}
   --rivals NAME,NAME      only these: ${allRivals.join(', ')}
                           (all but opossum-bare, which has no event files; with nothing but opossum nothing is installed)
-  --rounds N              how often each measurement runs, rivals in turn; the median counts (2; with --full 3)
+  --rounds N              how often each measurement runs, rivals in turn; the median counts
+                          (2, in stores smaller than the largest 1; with --full 3)
   --smoke                 tiny: only to see that everything works
   --work DIR              where the stores are made, and removed at the end (the system's folder for temporary files)
   --json FILE             all figures as JSON
@@ -52,6 +53,7 @@ export function parseOptions(args) {
   const { smoke, full, json, from, markdown, short, chart, growth } = values;
   const sizes = numbers(values.events ?? (smoke ? '1000' : full ? '10000,100000,1000000' : '10000,100000'), '--events', 1000);
   const [rounds = 3] = numbers(values.rounds ?? (smoke ? '1' : full ? '3' : '2'), '--rounds', 1);
+  const smallerRounds = values.rounds || full ? rounds : 1;
   const [quadraticSize = 0] = numbers(values['original-events'] ?? (smoke ? '1200' : full ? '5000' : '800'), '--original-events', 800);
   if (quadraticSize > mostQuadraticEvents || sizes.includes(quadraticSize)) {
     throw new Error(`--original-events: at most ${mostQuadraticEvents}, and none of the sizes of --events`);
@@ -62,6 +64,7 @@ export function parseOptions(args) {
     sizes,
     quadraticSize,
     rounds,
+    smallerRounds,
     rows: chosen(values.rows?.split(','), rows.map(({ name }) => name), '--rows').map((name) => /** @type {import('./rows.mjs').Row} */ (rows.find((row) => row.name === name))),
     rivals: chosen(values.rivals.split(','), allRivals, '--rivals'),
     work: path.resolve(values.work),

@@ -21,7 +21,7 @@ export async function runAll(options, folder, tell) {
   const field = { rivals: options.rivals.filter((rival) => !isQuadratic(rival)), rounds: options.rounds };
   for (const [name, { sized }] of wanted) if (!sized) await session.measure(name, undefined, field);
   const sized = wanted.filter(([, measurement]) => measurement.sized).map(([name]) => name);
-  if (sized.length > 0 && field.rivals.length > 0) for (const size of options.sizes) await session.measureSize(size, sized, field);
+  if (sized.length > 0 && field.rivals.length > 0) for (const size of options.sizes) await session.measureSize(size, sized, { ...field, rounds: size === Math.max(...options.sizes) ? options.rounds : options.smallerRounds });
   // The last, since it replaces thousands of files, which is as bad as deleting them.
   if (sized.length > 0 && options.rivals.some(isQuadratic)) {
     const quadratic = { rivals: options.rivals.filter((rival) => isQuadratic(rival) || rival === 'opossum'), rounds: 1 };

@@ -10,7 +10,7 @@ import { percentiles, timeEach, warmUp } from '../lib/statistics.mjs';
  * @param {import('../lib/context.mjs').Context} context
  */
 export async function measure({ open, prepared, size, round, rounds, smoke }) {
-  const share = Math.min(smoke ? 20 : 500, Math.floor(decisionCount(size) / rounds));
+  const share = Math.min(smoke ? 20 : 350, Math.floor(decisionCount(size) / rounds));
   const early = Math.min(20, Math.floor(share / 2));
   const store = await open(prepared);
   let decided = 0;
