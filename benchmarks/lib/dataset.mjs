@@ -45,7 +45,7 @@ export const decisionQuery = (n) => ({
 
 /**
  * The events of a store of this size, one after another: ten million of them at once would take more memory than there is.
- * @param {number} size at least 800
+ * @param {number} size at least 600
  */
 export function* makeEvents(size) {
   const random = randomNumbers(20261121);

@@ -8,7 +8,7 @@ export const usage = `node benchmarks/run.mjs [options]
 
   --events 10000,100000   sizes of the prepared stores, at least 1,000 each
   --full                  10,000, 100,000 and a million events
-  --original-events N     size of the store for the original approach, ${mostQuadraticEvents.toLocaleString('en')} at most (800; with --full 5,000)
+  --original-events N     size of the store for the original approach, ${mostQuadraticEvents.toLocaleString('en')} at most (600; with --full 5,000)
   --rows NAME,NAME        only these rows: ${rows.map(({ name }) => name).join(', ')}
   --rivals NAME,NAME      only these: ${allRivals.join(', ')}
                           (all but opossum-bare, which has no event files; with nothing but opossum nothing is installed)
@@ -54,7 +54,7 @@ export function parseOptions(args) {
   const sizes = numbers(values.events ?? (smoke ? '1000' : full ? '10000,100000,1000000' : '10000,100000'), '--events', 1000);
   const [rounds = 3] = numbers(values.rounds ?? (smoke ? '1' : full ? '3' : '2'), '--rounds', 1);
   const smallerRounds = values.rounds || full ? rounds : 1;
-  const [quadraticSize = 0] = numbers(values['original-events'] ?? (smoke ? '1200' : full ? '5000' : '800'), '--original-events', 800);
+  const [quadraticSize = 0] = numbers(values['original-events'] ?? (smoke ? '1200' : full ? '5000' : '600'), '--original-events', 600);
   if (quadraticSize > mostQuadraticEvents || sizes.includes(quadraticSize)) {
     throw new Error(`--original-events: at most ${mostQuadraticEvents}, and none of the sizes of --events`);
   }

@@ -24,7 +24,7 @@ const coursesOf = (student) => decisionModel({ events: [SeatTaken], tags: [tag('
  * @param {import('../lib/context.mjs').Context} context
  */
 export async function measure({ fresh, smoke }) {
-  const count = smoke ? 20 : 300;
+  const count = smoke ? 20 : 200;
   const warmUp = smoke ? 2 : 100;
   const store = await openStore({ directory: fresh, durability: 'commit' });
   /** @param {string} course */
