@@ -57,15 +57,16 @@ test.each(cases)('any call to the disk may fail: $code, lasting: $lasting, mende
     'createFile default/ledger.lock.owner.*',
     'stat default/ledger.unsynced',
   ];
+  // Which event's file, and which of the calls that save the checkpoint, is not the same in every run.
   const whileClosing = [
-    'makeDirectory default/events/0000001',
-    'createFile default/events/0000001/.000000001.json.*.tmp',
-    'rename default/events/0000001/.000000001.json.*.tmp',
-    'syncFile default/events/0000001/000000001.json',
+    /^makeDirectory default\/events\/0000001$/,
+    /^createFile default\/events\/0000001\/.*\.tmp$/,
+    /^rename default\/events\/0000001\/.*\.tmp$/,
+    /^syncFile default\/events\/0000001\/\d+\.json$/,
+    / default\/\.checkpoint\.\*\.tmp$/,
   ];
-  // Which of the calls that save the checkpoint fails first is not the same in every run.
-  if (fault.mended === 'after closing') expect([...failed].some((kind) => kind.endsWith(' default/.checkpoint.*.tmp'))).toBe(true);
-  expect([...failed]).toEqual(expect.arrayContaining(fault.mended === 'after closing' ? [...kinds, ...whileClosing] : kinds));
+  expect([...failed]).toEqual(expect.arrayContaining(kinds));
+  if (fault.mended === 'after closing') for (const kind of whileClosing) expect([...failed]).toEqual(expect.arrayContaining([expect.stringMatching(kind)]));
 });
 
 /** Opens, appends, reads, and appends more once the disk is mended. */
