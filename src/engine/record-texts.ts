@@ -1,5 +1,5 @@
-/** A position has one place, and shares it with those that are a multiple of this apart. */
-const places = 64 * 1024;
+/** A position has one place, and shares it with those that are a multiple of their number apart: there are more when two meet. */
+const places = { first: 256, growth: 4, most: 64 * 1024 };
 /** Of all texts together: about forty thousand small events' fit. */
 const maxCharacters = 16 * 1024 * 1024;
 /** What an entry takes besides its text. */
@@ -13,31 +13,49 @@ const maxTextCharacters = 64 * 1024;
  * read before, and that is told by one look into a list of numbers.
  */
 export class RecordTexts {
-  /** By place; 0, the position of no event, where there is nothing. Memory that was never written takes none. */
-  readonly #positions = new Float64Array(places);
-  readonly #texts = new Array<string>(places);
+  /** By place; 0, the position of no event, where there is nothing. */
+  #positions = new Float64Array(places.first);
+  #texts = new Array<string>(places.first);
   /** Set when a text is used: it then gets a second chance. */
-  readonly #used = new Uint8Array(places);
+  #used = new Uint8Array(places.first);
   #characters = 0;
   /** The next place to be emptied when there are too many. */
   #hand = 0;
 
   get(position: number): string | undefined {
-    const place = position % places;
+    const place = position % this.#positions.length;
     if (this.#positions[place] !== position) return undefined;
     this.#used[place] = 1;
     return this.#texts[place];
   }
 
   add(position: number, text: string): void {
-    const place = position % places;
-    if (text.length > maxTextCharacters || this.#positions[place] === position || !this.#drop(place)) return;
+    if (text.length > maxTextCharacters) return;
+    const met = this.#positions[position % this.#positions.length];
+    if (met === position) return;
+    if (met !== 0 && this.#positions.length < places.most) this.#grow();
+    const place = position % this.#positions.length;
+    if (!this.#drop(place)) return;
     this.#positions[place] = position;
     this.#texts[place] = text;
     this.#characters += text.length + overheadCharacters;
     while (this.#characters > maxCharacters) {
       if (this.#hand !== place) this.#drop(this.#hand);
-      this.#hand = (this.#hand + 1) % places;
+      this.#hand = (this.#hand + 1) % this.#positions.length;
+    }
+  }
+
+  #grow(): void {
+    const [positions, texts, used] = [this.#positions, this.#texts, this.#used];
+    const count = positions.length * places.growth;
+    this.#positions = new Float64Array(count);
+    this.#texts = new Array<string>(count);
+    this.#used = new Uint8Array(count);
+    for (const [i, position] of positions.entries()) {
+      if (position === 0) continue;
+      this.#positions[position % count] = position;
+      this.#texts[position % count] = texts[i]!;
+      this.#used[position % count] = used[i]!;
     }
   }
 
